@@ -1,0 +1,25 @@
+#include "base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void (*reporter)(void);
+
+void check_set_reporter(void (*report)(void))
+{
+    reporter = report;
+}
+
+void check_failed(const char *cond, const char *file, int line)
+{
+    char text[512];
+    int n = snprintf(text, sizeof text, "cheops: a check failed: %s at %s:%d\n", cond, file, line);
+    if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text) < 0)
+        _exit(70);
+    void (*report)(void) = reporter;
+    reporter = NULL;
+    if (report)
+        report();
+    abort();
+}

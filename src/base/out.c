@@ -1,0 +1,95 @@
+#include "base/out.h"
+#include "base/utf8.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void out_init(struct out *o, void *mem, size_t cap)
+{
+    *o = (struct out){.p = mem, .cap = cap};
+}
+
+static void put_number(struct out *o, uint64_t v, unsigned radix)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = "0123456789abcdef"[v % radix];
+        v /= radix;
+    } while (v);
+    out_str(o, (struct str){digits + at, sizeof digits - at});
+}
+
+void out_u64(struct out *o, uint64_t v)
+{
+    put_number(o, v, 10);
+}
+
+void out_hex(struct out *o, uint64_t v)
+{
+    put_number(o, v, 16);
+}
+
+void out_fmt(struct out *o, const char *format, ...)
+{
+    va_list ap;
+    size_t room = o->cap - o->n;
+    if (o->overflowed)
+        return;
+    va_start(ap, format);
+    int n = vsnprintf(room ? o->p + o->n : NULL, room, format, ap);
+    va_end(ap);
+    /* vsnprintf needs a place for its NUL, so the last byte of the memory stays unused here. */
+    if (n < 0 || (size_t)n >= room)
+        o->overflowed = true;
+    else
+        o->n += (size_t)n;
+}
+
+static void put_json_char(struct out *o, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    switch (c) {
+    case '"':
+        OUT(o, "\\\"");
+        break;
+    case '\\':
+        OUT(o, "\\\\");
+        break;
+    case '\n':
+        OUT(o, "\\n");
+        break;
+    case '\r':
+        OUT(o, "\\r");
+        break;
+    case '\t':
+        OUT(o, "\\t");
+        break;
+    default:
+        if (c < 0x20 || c == 0x7f) {
+            OUT(o, "\\u00");
+            out_char(o, hex[c >> 4]);
+            out_char(o, hex[c & 15]);
+        } else {
+            out_char(o, (char)c);
+        }
+    }
+}
+
+void out_json(struct out *o, struct str s)
+{
+    out_char(o, '"');
+    for (size_t i = 0; i < s.n;) {
+        size_t len = utf8_length(str_from(s, i));
+        if (len == 0) {
+            OUT(o, "\xef\xbf\xbd");
+            i++;
+        } else if (len == 1) {
+            put_json_char(o, (unsigned char)s.p[i++]);
+        } else {
+            out_str(o, str_sub(s, i, len));
+            i += len;
+        }
+    }
+    out_char(o, '"');
+}

@@ -1,0 +1,131 @@
+#include "base/str.h"
+#include "base/err.h"
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (lower(a.p[i]) != lower(b.p[i]))
+            return false;
+    return true;
+}
+
+int str_cmp(struct str a, struct str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int c = n ? memcmp(a.p, b.p, n) : 0;
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+ptrdiff_t str_find(struct str s, char c)
+{
+    const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+    return at ? at - s.p : -1;
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s.p++, s.n--;
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
+bool str_split(struct str *rest, char sep, struct str *piece)
+{
+    if (!rest->p)
+        return false;
+    ptrdiff_t at = str_find(*rest, sep);
+    if (at < 0) {
+        *piece = *rest;
+        *rest = STR_NULL;
+        return true;
+    }
+    *piece = str_sub(*rest, 0, (size_t)at);
+    *rest = str_from(*rest, (size_t)at + 1);
+    return true;
+}
+
+static int digit_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
+
+static int parse_number(struct str s, unsigned radix, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (s.n == 0)
+        return ERR_INVALID;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned d = (unsigned)digit_value(s.p[i]);
+        if (d >= radix || value > (max - (d < max ? d : max)) / radix || value * radix + d > max)
+            return ERR_INVALID;
+        value = value * radix + d;
+    }
+    *out = value;
+    return 0;
+}
+
+int str_digits(struct str s, uint64_t max, uint64_t *out)
+{
+    return parse_number(s, 10, max, out);
+}
+
+int str_hex(struct str s, uint64_t max, uint64_t *out)
+{
+    return parse_number(s, 16, max, out);
+}
+
+#define DISTANCE_MAX_BYTES 64
+
+unsigned str_distance(struct str a, struct str b, unsigned limit)
+{
+    /* Three rows of the usual table: the one before the last is for exchanges. */
+    unsigned rows[3][DISTANCE_MAX_BYTES + 1];
+    if (a.n > DISTANCE_MAX_BYTES || b.n > DISTANCE_MAX_BYTES)
+        return limit + 1;
+    for (size_t j = 0; j <= b.n; j++)
+        rows[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= a.n; i++) {
+        unsigned *now = rows[i % 3], *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+        now[0] = (unsigned)i;
+        for (size_t j = 1; j <= b.n; j++) {
+            char x = lower(a.p[i - 1]), y = lower(b.p[j - 1]);
+            unsigned best = last[j - 1] + (x != y);
+            if (last[j] + 1 < best)
+                best = last[j] + 1;
+            if (now[j - 1] + 1 < best)
+                best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && x == lower(b.p[j - 2]) && lower(a.p[i - 2]) == y &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            now[j] = best;
+        }
+    }
+    unsigned d = rows[a.n % 3][b.n];
+    return d > limit ? limit + 1 : d;
+}
+
+struct str str_nearest(struct str s, const struct str *candidates, size_t n)
+{
+    unsigned limit = s.n <= 4 ? 1 : 2, best = limit + 1;
+    struct str found = STR_NULL;
+    for (size_t i = 0; i < n; i++) {
+        unsigned d = str_distance(s, candidates[i], limit);
+        if (d < best) {
+            best = d;
+            found = candidates[i];
+        }
+    }
+    return found;
+}
