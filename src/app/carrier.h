@@ -1,0 +1,70 @@
+/* app/carrier.h: how a scope arrives with a request and is set on the next (scope-lang.md section
+ * 5).
+ *
+ * Pure. Reading marks the fields that are consumed as `drop` in the head and says what must be
+ * written instead; setting writes the lines that go to a service.
+ */
+#ifndef APP_CARRIER_H
+#define APP_CARRIER_H
+
+#include "app/app.h"
+#include "app/classify.h"
+#include "base/diag.h"
+#include "codec/h1.h"
+
+enum app_carrier {
+    APP_CARRIER_NONE,
+    APP_CARRIER_FIELD,      /* 1 Scope, X-Scope */
+    APP_CARRIER_CREDENTIAL, /* 2 suffix of a credential field */
+    APP_CARRIER_NAMED,      /* 3 a field of the description */
+    APP_CARRIER_PATH,       /* 3 a path variable */
+    APP_CARRIER_PREFIX,     /* 4 /~scope/… */
+    APP_CARRIER_BAGGAGE,    /* 5 */
+    APP_CARRIER_BODY,       /* 6 */
+    APP_CARRIER_MEMORY,     /* 7 */
+};
+
+/* The first carrier found, and what the others leave to do. */
+struct app_carried {
+    enum app_carrier carrier;
+    struct str text;   /* the scope's text, decoded; absent: none */
+    struct str target; /* the request target without prefix and path carriers */
+    struct str prefix; /* "/~scope/…" as it came, to be put back on Location; absent: none */
+    struct str memory_ids[2]; /* 7: tracestate's cheops member and the correlation field's value,
+                               * to be looked up when carrier is NONE; absent: none */
+    struct str correlation; /* a well-formed value of the correlation field that the client sent */
+    struct str *lines;      /* fields written instead of dropped ones, each "Name: value\r\n" */
+    size_t n_lines;
+};
+
+/* Reads carriers 1 to 5 and finds the identifiers of 7; removes every one of them from the request:
+ * their fields are marked `drop`, a credential's or baggage's rest is in `lines`. Internal Cheops-*
+ * request fields are dropped too. ERR_SCOPE_SYNTAX when a carrier is there but cannot be decoded (a
+ * suffix that is no base64url); ERR_NO_MEMORY. */
+int app_carriers_read(const struct app *app, struct h1_head *head, struct arena *arena,
+                      struct app_carried *out, struct diag *d) MUST_USE;
+
+/* Carriers of the path variable (3) and the body (6), once the class is known. `body` is what was
+ * read of the body (absent: none). Sets carrier and text in *io if none was found before. */
+int app_carriers_read_body(const struct app *app, const struct app_class *class_, struct str body,
+                           struct arena *arena, struct app_carried *io, struct diag *d) MUST_USE;
+
+/* Fresh values for carrier 7, made by the caller (randomness is not pure). */
+struct app_carrier_ids {
+    struct str trace_id;    /* value of the tracestate member: 16 hexadecimal digits */
+    struct str correlation; /* in the form of the description; absent: none */
+};
+
+/* Writes the carriers that `propagate` lists as field lines, for a request to `service` under the
+ * frozen scope `scope` (canonical text): marks those of the head's fields that are replaced as
+ * `drop`. Before a service that checks credentials every credential field is cut; to others the
+ * suffix is set where `propagate` lists the field. */
+void app_carriers_set(const struct app *app, const struct app_service *service, struct str scope,
+                      const struct app_carrier_ids *ids, struct h1_head *head, struct out *o);
+
+/* Whether a value has the form of the correlation field ("req-{uuid4}"). */
+bool app_correlation_is(const struct app *app, struct str value);
+/* Writes a value of that form from 16 random bytes. */
+void app_correlation_make(const struct app *app, const unsigned char random[16], struct out *o);
+
+#endif

@@ -1,0 +1,118 @@
+/* cfg/cfg.h: a site's configuration, read from YAML into an immutable snapshot.
+ *
+ * A snapshot holds everything that a request needs to know: the application's description, the
+ * service instances, the other sites, TLS contexts, limits. It is reference-counted, replaced whole
+ * by a reload, and never changed. All strings live in its arena.
+ *
+ *     struct cfg *c;
+ *     if (cfg_read("/etc/cheops/cheops.yaml", &c, &d) < 0)
+ *         d.file:d.line:d.column: d.message (d.hint)
+ *     cfg_unref(&c);
+ */
+#ifndef CFG_CFG_H
+#define CFG_CFG_H
+
+#include "app/app.h"
+#include "rt/stream.h"
+#include "rt/sys.h"
+
+/* Time-outs in milliseconds. CFG_TIMEOUT(member, "key", default, "what it bounds") */
+struct cfg_timeouts {
+#define CFG_TIMEOUT(member, key, ms, text) uint32_t member##_ms;
+#include "cfg/timeouts.def"
+#undef CFG_TIMEOUT
+};
+
+/* Sizes in bytes and counts. CFG_LIMIT(member, "key", default, min, max, "what it bounds") */
+struct cfg_limits {
+#define CFG_LIMIT(member, key, value, min, max, text) uint64_t member;
+#include "cfg/limits.def"
+#undef CFG_LIMIT
+};
+
+enum cfg_keep_alive {
+    CFG_KEEP_ALIVE_SAFE, /* no unsafe method on a connection that has idled */
+    CFG_KEEP_ALIVE_ALWAYS,
+    CFG_KEEP_ALIVE_NEVER,
+};
+
+/* Where a service of this site is. */
+struct cfg_instance {
+    const struct app_service *service;
+    unsigned index;
+    struct rt_name *name;   /* host and port, or Unix path */
+    struct rt_tls *tls;     /* NULL: plain HTTP */
+    struct str server_name; /* SNI and verified name */
+    struct str host;        /* of the URL, for `host: upstream` */
+    bool host_upstream;     /* send the URL's host instead of the client's */
+    enum cfg_keep_alive keep_alive;
+    bool credential_checks_pass; /* every credential check of this service passes this site's
+                                  * Cheops; false: no suffix is set for it */
+};
+
+struct cfg_listener {
+    struct str text; /* the address as configured */
+    struct rt_address address;
+    const struct app_service *service; /* NULL: recognised by host and path */
+    struct rt_tls *tls;                /* NULL: plain HTTP */
+};
+
+/* One site of the deployment, in name order; the own one among them. */
+struct cfg_site {
+    struct str name;
+    struct rt_name *address; /* NULL for the own one */
+    /* What that site may ask of this one; both absent: what the description knows. */
+    const struct app_service **services;
+    size_t n_services;
+    bool has_allow;
+    unsigned allow_kinds; /* bit 1 << enum app_kind */
+};
+
+struct cfg_peers {
+    bool is_on;
+    bool plain; /* without TLS; loopback only */
+    struct str listen_text;
+    struct rt_address listen;
+    struct rt_tls *server, *client;
+    struct str certificate, crl; /* paths, for reports */
+    uint32_t heartbeat_ms, suspect_ms, down_ms;
+};
+
+struct cfg {
+    _Atomic unsigned refs;
+    struct arena arena;
+    uint64_t generation; /* counts reloads */
+    struct str file;
+    struct str site; /* the own name */
+    struct app *app;
+    unsigned workers; /* 0: one a core */
+    struct cfg_listener *listeners;
+    size_t n_listeners;
+    struct cfg_instance *instances; /* by service index; .service NULL when not at this site */
+    struct cfg_site *sites;
+    size_t n_sites, self;
+    struct cfg_peers peers;
+    struct str admin_socket, admin_group;
+    struct str access_log; /* path, or "-"; absent: none */
+    struct cfg_timeouts timeouts;
+    struct cfg_limits limits;
+};
+
+/* Reads, checks, loads TLS files. Gives a snapshot with one reference. ERR_CONFIG with file, line,
+ * column. */
+int cfg_read(const char *path, struct cfg **out, struct diag *d) MUST_USE;
+struct cfg *cfg_ref(struct cfg *c);
+void cfg_unref(struct cfg **c);
+
+/* Reads an application description alone. The app lives in `arena`. */
+int cfg_read_app(const char *path, struct arena *arena, struct app **out, struct diag *d) MUST_USE;
+
+/* The instance of a service at this site; NULL: none. */
+const struct cfg_instance *cfg_instance_of(const struct cfg *c, const struct app_service *service);
+/* Index of a site by name, or -1. */
+long cfg_site_find(const struct cfg *c, struct str name);
+
+/* Writes a commented configuration with every key and its default (`cheops init`). */
+void cfg_write_example(struct out *o, struct str site);
+
+#endif
