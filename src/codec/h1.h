@@ -67,9 +67,11 @@ struct h1_head {
     /* both */
     unsigned minor; /* of HTTP/1.x */
     enum h1_framing framing;
-    uint64_t length; /* H1_LENGTH */
-    bool keep_alive; /* what version and Connection say; the caller may still close */
-    bool has_upgrade, expects_continue, has_trailer_te;
+    uint64_t length;  /* H1_LENGTH */
+    bool keep_alive;  /* what version and Connection say; the caller may still close */
+    bool has_length;  /* Content-Length was there: HEAD and 304 repeat it without a body */
+    bool has_upgrade; /* Connection lists upgrade, and Upgrade is there */
+    bool expects_continue;
     struct h1_field *fields; /* the caller's */
     uint32_t n_fields;
 };
@@ -137,12 +139,12 @@ struct h1_chunked {
     uint64_t left; /* of the current chunk's data */
 };
 
-/* Takes the next step over `bytes`. Returns the number of bytes that are framing at their start and
- * can be thrown away, 0 when more bytes are needed, or ERR_BAD_REQUEST. Afterwards *data is the
- * payload that follows them (maybe empty; consume it with h1_chunked_consume), and in the state
- * H1_CHUNK_TRAILER, once complete, *trailers are the trailer lines with their CRLFs (without the
- * empty line), which are part of the returned count. max_trailers limits their bytes:
- * ERR_HEAD_TOO_LARGE. */
+/* Steps over the framing at the start of `bytes`. Returns how many bytes of framing can be thrown
+ * away (maybe 0), or ERR_BAD_REQUEST, or ERR_HEAD_TOO_LARGE when the trailers pass max_trailers.
+ * *data is the payload that follows the framing; take it with h1_chunked_consume. Empty data and a
+ * state other than H1_CHUNK_DONE: more bytes are needed. On the step that reaches H1_CHUNK_DONE
+ * *trailers are the trailer lines with their CRLFs, without the empty line; they lie within the
+ * returned count, so copy them before throwing it away. */
 long h1_chunked_next(struct h1_chunked *c, struct str bytes, size_t max_trailers, struct str *data,
                      struct str *trailers) MUST_USE;
 /* n bytes of payload were taken. */

@@ -85,7 +85,7 @@ void rt_post(struct rt_loop *l, struct rt_message *m);
 
 /* ---- buffers: fixed size, LIFO, so that the warm one is taken first */
 
-#define RT_BUFFER_BYTES 16384
+#define RT_BUFFER_BYTES 32768
 
 struct rt_buffer {
     struct rt_buffer *next;

@@ -1,0 +1,463 @@
+#include "codec/h1.h"
+#include "codec/h1_scan.h"
+
+static const struct {
+    struct str name;
+    bool hop;
+} field_names[H1_FIELD_IDS] = {
+#define H1_FIELD(id, name, hop) [H1_##id] = {{name, sizeof(name) - 1}, hop},
+#include "codec/h1_fields.def"
+#undef H1_FIELD
+};
+
+/* The ids whose names have a given length, so that a name is compared with few others. A unit test
+ * holds it against h1_fields.def. */
+#define LONGEST_NAME 18
+static const unsigned char ids_by_length[LONGEST_NAME + 1][4] = {
+    [2] = {H1_TE},
+    [3] = {H1_VIA},
+    [4] = {H1_HOST, H1_DATE, H1_LINK},
+    [5] = {H1_SCOPE},
+    [6] = {H1_EXPECT, H1_SERVER},
+    [7] = {H1_X_SCOPE, H1_UPGRADE, H1_TRAILER, H1_BAGGAGE},
+    [8] = {H1_LOCATION},
+    [9] = {H1_FORWARDED},
+    [10] = {H1_CONNECTION, H1_KEEP_ALIVE, H1_TRACESTATE, H1_CHEOPS_LEG},
+    [11] = {H1_TRACEPARENT, H1_CHEOPS_SITE, H1_RETRY_AFTER},
+    [12] = {H1_CONTENT_TYPE, H1_MAX_FORWARDS, H1_CHEOPS_ERROR},
+    [14] = {H1_CONTENT_LENGTH},
+    [15] = {H1_X_FORWARDED_FOR},
+    [16] = {H1_PROXY_CONNECTION, H1_X_FORWARDED_HOST, H1_CONTENT_LOCATION},
+    [17] = {H1_TRANSFER_ENCODING, H1_X_FORWARDED_PROTO},
+    [18] = {H1_X_FORWARDED_PREFIX},
+};
+
+static const struct {
+    struct str text;
+    bool safe, idempotent;
+} methods[] = {
+    [H1_METHOD_OTHER] = {{"", 0}, false, false},   [H1_GET] = {{"GET", 3}, true, true},
+    [H1_HEAD] = {{"HEAD", 4}, true, true},         [H1_POST] = {{"POST", 4}, false, false},
+    [H1_PUT] = {{"PUT", 3}, false, true},          [H1_DELETE] = {{"DELETE", 6}, false, true},
+    [H1_CONNECT] = {{"CONNECT", 7}, false, false}, [H1_OPTIONS] = {{"OPTIONS", 7}, true, true},
+    [H1_TRACE] = {{"TRACE", 5}, true, true},       [H1_PATCH] = {{"PATCH", 5}, false, false},
+};
+
+bool h1_is_safe(enum h1_method m)
+{
+    return methods[m].safe;
+}
+
+bool h1_is_idempotent(enum h1_method m)
+{
+    return methods[m].idempotent;
+}
+
+static enum h1_method find_method(struct str text)
+{
+    for (size_t m = H1_GET; m < sizeof methods / sizeof methods[0]; m++)
+        if (str_eq(text, methods[m].text))
+            return (enum h1_method)m;
+    return H1_METHOD_OTHER;
+}
+
+bool h1_is_token(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!h1_is_tchar((unsigned char)s.p[i]))
+            return false;
+    return s.n > 0;
+}
+
+bool h1_is_field_value(struct str s)
+{
+    return s.n == 0 || h1_scan_value(s.p, s.p + s.n) == s.p + s.n;
+}
+
+long h1_head_end(struct str bytes, size_t *scan, size_t max)
+{
+    while (*scan < bytes.n) {
+        const char *nl = memchr(bytes.p + *scan, '\n', bytes.n - *scan);
+        if (!nl)
+            break;
+        size_t i = (size_t)(nl - bytes.p);
+        if (i == 0 || bytes.p[i - 1] != '\r')
+            return ERR_BAD_REQUEST;
+        *scan = i + 1;
+        if (i >= 3 && bytes.p[i - 2] == '\n')
+            return i + 1 <= max ? (long)i + 1 : ERR_HEAD_TOO_LARGE;
+        if (i == 1)
+            return ERR_BAD_REQUEST; /* begins with an empty line */
+    }
+    if (bytes.n >= max)
+        return ERR_HEAD_TOO_LARGE;
+    *scan = bytes.n;
+    return 0;
+}
+
+static int fail(int code, const char **why, const char *text)
+{
+    *why = text;
+    return code;
+}
+
+static unsigned char find_id(struct str name)
+{
+    if (name.n > LONGEST_NAME)
+        return H1_OTHER;
+    const unsigned char *ids = ids_by_length[name.n];
+    for (int k = 0; k < 4 && ids[k]; k++)
+        if ((name.p[0] | 0x20) == field_names[ids[k]].name.p[0] &&
+            str_eq_nocase(name, field_names[ids[k]].name))
+            return ids[k];
+    return H1_OTHER;
+}
+
+/* field-line = field-name ":" OWS field-value OWS CRLF. Returns where the next line begins, NULL
+ * when the line is none of that. */
+static const char *parse_field(const char *base, const char *p, const char *end, struct h1_field *f)
+{
+    const char *name = p;
+    while (p < end && h1_is_tchar((unsigned char)*p))
+        p++;
+    if (p == name || p == end || *p != ':')
+        return NULL; /* white space before the colon and obs-fold end here too */
+    f->name = (uint32_t)(name - base);
+    f->name_len = (uint32_t)(p - name);
+    p++;
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    const char *value = p;
+    p = h1_scan_value(p, end);
+    if (end - p < 2 || p[0] != '\r' || p[1] != '\n')
+        return NULL;
+    const char *last = p;
+    while (last > value && (last[-1] == ' ' || last[-1] == '\t'))
+        last--;
+    f->value = (uint32_t)(value - base);
+    f->value_len = (uint32_t)(last - value);
+    f->id = find_id((struct str){name, f->name_len});
+    f->drop = field_names[f->id].hop;
+    return p + 2;
+}
+
+static int parse_fields(struct h1_head *h, const char *p, struct h1_field *fields,
+                        size_t max_fields, const char **why)
+{
+    const char *end = h->base + h->size;
+    h->fields = fields;
+    h->n_fields = 0;
+    while (end - p > 2) {
+        if (h->n_fields == max_fields)
+            return fail(ERR_HEAD_TOO_LARGE, why, "too many fields");
+        p = parse_field(h->base, p, end, &fields[h->n_fields]);
+        if (!p)
+            return fail(ERR_BAD_REQUEST, why, "a field line is malformed");
+        h->n_fields++;
+    }
+    return 0;
+}
+
+size_t h1_find(const struct h1_head *h, enum h1_field_id id, size_t from)
+{
+    while (from < h->n_fields && h->fields[from].id != id)
+        from++;
+    return from;
+}
+
+size_t h1_find_name(const struct h1_head *h, struct str name, size_t from)
+{
+    while (from < h->n_fields && !str_eq_nocase(h1_name(h, from), name))
+        from++;
+    return from;
+}
+
+bool h1_has_token(struct str list, struct str token)
+{
+    struct str piece;
+    while (str_split(&list, ',', &piece))
+        if (str_eq_nocase(str_trim(piece), token))
+            return true;
+    return false;
+}
+
+/* What a Connection field names is dropped, but never a field that Cheops itself routes or frames
+ * by: nobody takes those away from it (RFC 9110 section 7.6.1 and the hop-by-hop abuse of it). */
+static void drop_named(struct h1_head *h, struct str list)
+{
+    struct str piece;
+    while (str_split(&list, ',', &piece)) {
+        struct str name = str_trim(piece);
+        for (size_t i = h1_find_name(h, name, 0); i < h->n_fields; i = h1_find_name(h, name, i + 1))
+            if (h->fields[i].id == H1_OTHER)
+                h->fields[i].drop = true;
+    }
+}
+
+static void read_connection(struct h1_head *h)
+{
+    bool close = false, keep = false, upgrade = false;
+    for (size_t i = h1_find(h, H1_CONNECTION, 0); i < h->n_fields;
+         i = h1_find(h, H1_CONNECTION, i + 1)) {
+        struct str list = h1_value(h, i);
+        close |= h1_has_token(list, STR("close"));
+        keep |= h1_has_token(list, STR("keep-alive"));
+        upgrade |= h1_has_token(list, STR("upgrade"));
+        drop_named(h, list);
+    }
+    h->keep_alive = !close && (h->minor >= 1 || keep);
+    h->has_upgrade = upgrade && h->minor >= 1 && h1_find(h, H1_UPGRADE, 0) < h->n_fields;
+}
+
+/* The two length fields (RFC 9112 section 6). *chunked and h->length, h->has_length. */
+static int read_lengths(struct h1_head *h, bool *chunked, const char **why)
+{
+    size_t te = h1_find(h, H1_TRANSFER_ENCODING, 0), cl = h1_find(h, H1_CONTENT_LENGTH, 0);
+    *chunked = te < h->n_fields;
+    h->has_length = cl < h->n_fields;
+    if (h->has_length) {
+        if (h1_find(h, H1_CONTENT_LENGTH, cl + 1) < h->n_fields)
+            return fail(ERR_BAD_REQUEST, why, "Content-Length stands twice");
+        if (str_digits(h1_value(h, cl), INT64_MAX, &h->length) < 0)
+            return fail(ERR_BAD_REQUEST, why, "Content-Length is not a number");
+    }
+    if (!*chunked)
+        return 0;
+    if (h->has_length)
+        return fail(ERR_BAD_REQUEST, why, "both Content-Length and Transfer-Encoding are there");
+    if (h->minor == 0)
+        return fail(ERR_BAD_REQUEST, why, "Transfer-Encoding in HTTP/1.0");
+    if (h1_find(h, H1_TRANSFER_ENCODING, te + 1) < h->n_fields)
+        return fail(ERR_BAD_REQUEST, why, "Transfer-Encoding stands twice");
+    if (!str_eq_nocase(h1_value(h, te), STR("chunked")))
+        return fail(ERR_CODING_UNSUPPORTED, why, "a transfer coding other than chunked");
+    return 0;
+}
+
+/* HTTP-version = "HTTP/" DIGIT "." DIGIT. A later minor version is read as 1.1 (RFC 9110
+ * section 2.5). */
+static int parse_version(struct str s, unsigned *minor, const char **why)
+{
+    if (s.n != 8 || !str_starts(s, STR("HTTP/")) || s.p[6] != '.' || s.p[5] < '0' || s.p[5] > '9' ||
+        s.p[7] < '0' || s.p[7] > '9')
+        return fail(ERR_BAD_REQUEST, why, "the HTTP version is malformed");
+    if (s.p[5] != '1')
+        return fail(ERR_HTTP_VERSION, why, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    *minor = s.p[7] == '0' ? 0 : 1;
+    return 0;
+}
+
+static bool is_target(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] <= 0x20 || (unsigned char)s.p[i] >= 0x7f || s.p[i] == '#')
+            return false;
+    return s.n > 0;
+}
+
+/* request-target (RFC 9112 section 3.2). */
+static int parse_target(struct h1_head *h, const char **why)
+{
+    struct str t = h->target;
+    if (h->method == H1_CONNECT)
+        return fail(ERR_METHOD_UNSUPPORTED, why, "CONNECT is not served here");
+    if (!is_target(t))
+        return fail(ERR_BAD_REQUEST, why, "the request target is malformed");
+    if (t.p[0] == '/')
+        return 0;
+    if (str_eq(t, STR("*")))
+        return h->method == H1_OPTIONS
+                   ? 0
+                   : fail(ERR_BAD_REQUEST, why, "only OPTIONS has the target *");
+    size_t scheme = str_eq_nocase(str_sub(t, 0, 7), STR("http://"))    ? 7
+                    : str_eq_nocase(str_sub(t, 0, 8), STR("https://")) ? 8
+                                                                       : 0;
+    if (!scheme)
+        return fail(ERR_BAD_REQUEST, why, "the request target is neither a path nor a http URL");
+    struct str rest = str_from(t, scheme);
+    size_t n = 0;
+    while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
+        n++;
+    h->is_absolute = true;
+    h->authority = str_sub(rest, 0, n);
+    h->target = str_from(rest, n);
+    if (!h1_is_authority(h->authority))
+        return fail(ERR_BAD_REQUEST, why, "the authority of the request target is malformed");
+    if (h->target.n == 0)
+        h->target = h->method == H1_OPTIONS ? STR("*") : STR("/");
+    else if (h->target.p[0] != '/')
+        return fail(ERR_BAD_REQUEST, why, "the request target has a query without a path");
+    return 0;
+}
+
+/* Exactly one Host in HTTP/1.1; an absolute-form's authority replaces it (RFC 9112 section 3.2.2).
+ */
+static int read_host(struct h1_head *h, const char **why)
+{
+    size_t i = h1_find(h, H1_HOST, 0);
+    if (i == h->n_fields)
+        return h->minor == 0 ? 0 : fail(ERR_BAD_REQUEST, why, "Host is missing");
+    if (h1_find(h, H1_HOST, i + 1) < h->n_fields)
+        return fail(ERR_BAD_REQUEST, why, "Host stands twice");
+    if (!h1_is_authority(h1_value(h, i)))
+        return fail(ERR_BAD_REQUEST, why, "Host is malformed");
+    if (!h->is_absolute)
+        h->authority = h1_value(h, i);
+    return 0;
+}
+
+static int read_expect(struct h1_head *h, const char **why)
+{
+    size_t i = h1_find(h, H1_EXPECT, 0);
+    if (i == h->n_fields || h->minor == 0) /* RFC 9110 section 10.1.1: ignored in HTTP/1.0 */
+        return 0;
+    if (!str_eq_nocase(h1_value(h, i), STR("100-continue")) ||
+        h1_find(h, H1_EXPECT, i + 1) < h->n_fields)
+        return fail(ERR_EXPECTATION, why, "an expectation other than 100-continue");
+    h->expects_continue = true;
+    return 0;
+}
+
+/* request-line = method SP request-target SP HTTP-version. *next is where the fields begin. */
+static int parse_request_line(struct h1_head *h, const char **next, const char **why)
+{
+    struct str all = {h->base, h->size};
+    struct str line = str_sub(all, 0, (size_t)str_find(all, '\r'));
+    ptrdiff_t first = str_find(line, ' ');
+    ptrdiff_t second = first < 0 ? -1 : str_find(str_from(line, (size_t)first + 1), ' ');
+    if (second < 0)
+        return fail(ERR_BAD_REQUEST, why, "the request line is malformed");
+    h->method_text = str_sub(line, 0, (size_t)first);
+    h->target = str_sub(line, (size_t)first + 1, (size_t)second);
+    if (!h1_is_token(h->method_text))
+        return fail(ERR_BAD_REQUEST, why, "the method is malformed");
+    h->method = find_method(h->method_text);
+    int rc = parse_version(str_from(line, (size_t)(first + second) + 2), &h->minor, why);
+    if (rc < 0)
+        return rc;
+    *next = line.p + line.n + 2;
+    if ((*next)[-1] != '\n')
+        return fail(ERR_BAD_REQUEST, why, "the request line has a bare CR");
+    return parse_target(h, why);
+}
+
+int h1_request_parse(struct h1_head *h, struct str bytes, struct h1_field *fields,
+                     size_t max_fields, const char **why)
+{
+    const char *next;
+    bool chunked;
+    *h = (struct h1_head){.base = bytes.p, .size = (uint32_t)bytes.n};
+    int rc = parse_request_line(h, &next, why);
+    if (rc == 0)
+        rc = parse_fields(h, next, fields, max_fields, why);
+    if (rc == 0)
+        rc = read_host(h, why);
+    if (rc == 0)
+        rc = read_lengths(h, &chunked, why);
+    if (rc == 0)
+        rc = read_expect(h, why);
+    if (rc < 0)
+        return rc;
+    read_connection(h);
+    h->framing = chunked ? H1_CHUNKED : h->has_length && h->length ? H1_LENGTH : H1_NO_BODY;
+    return 0;
+}
+
+/* status-line = HTTP-version SP status-code SP [ reason-phrase ]; a missing second blank is common
+ * and harmless. */
+static int parse_status_line(struct h1_head *h, const char **next, const char **why)
+{
+    struct str all = {h->base, h->size};
+    struct str line = str_sub(all, 0, (size_t)str_find(all, '\r'));
+    uint64_t status;
+    if (line.n < 12 || line.p[8] != ' ' || (line.n > 12 && line.p[12] != ' ') ||
+        str_digits(str_sub(line, 9, 3), 599, &status) < 0 || status < 100)
+        return fail(ERR_SERVICE_BROKEN, why, "the status line is malformed");
+    if (parse_version(str_sub(line, 0, 8), &h->minor, why) < 0)
+        return ERR_SERVICE_BROKEN;
+    h->status = (unsigned)status;
+    h->reason = str_from(line, 13);
+    *next = line.p + line.n + 2;
+    if ((*next)[-1] != '\n' || !h1_is_field_value(h->reason))
+        return fail(ERR_SERVICE_BROKEN, why, "the status line is malformed");
+    return 0;
+}
+
+/* RFC 9112 section 6.3. */
+static enum h1_framing answer_framing(const struct h1_head *h, enum h1_method method, bool chunked)
+{
+    if (method == H1_HEAD || h->status < 200 || h->status == 204 || h->status == 304)
+        return H1_NO_BODY;
+    if (chunked)
+        return H1_CHUNKED;
+    if (!h->has_length)
+        return H1_UNTIL_CLOSE;
+    return h->length ? H1_LENGTH : H1_NO_BODY;
+}
+
+int h1_response_parse(struct h1_head *h, struct str bytes, struct h1_field *fields,
+                      size_t max_fields, enum h1_method method, const char **why)
+{
+    const char *next;
+    bool chunked;
+    *h = (struct h1_head){.base = bytes.p, .size = (uint32_t)bytes.n, .method = method};
+    int rc = parse_status_line(h, &next, why);
+    if (rc == 0)
+        rc = parse_fields(h, next, fields, max_fields, why);
+    if (rc == 0)
+        rc = read_lengths(h, &chunked, why);
+    if (rc < 0)
+        return ERR_SERVICE_BROKEN;
+    read_connection(h);
+    h->framing = answer_framing(h, method, chunked);
+    return 0;
+}
+
+void h1_copy_fields(const struct h1_head *h, struct out *o)
+{
+    for (size_t i = 0; i < h->n_fields;) {
+        if (h->fields[i].drop) {
+            i++;
+            continue;
+        }
+        uint32_t from = h->fields[i].name;
+        while (i < h->n_fields && !h->fields[i].drop)
+            i++;
+        /* A run ends where the next field's name begins, or before the empty line. */
+        uint32_t to = i < h->n_fields ? h->fields[i].name : h->size - 2;
+        out_str(o, (struct str){h->base + from, to - from});
+    }
+}
+
+#define REASON(status, text)                                                                       \
+    case status:                                                                                   \
+        return STR(text)
+
+struct str h1_reason(unsigned status)
+{
+    switch (status) {
+        REASON(100, "Continue");
+        REASON(101, "Switching Protocols");
+        REASON(200, "OK");
+        REASON(400, "Bad Request");
+        REASON(403, "Forbidden");
+        REASON(404, "Not Found");
+        REASON(405, "Method Not Allowed");
+        REASON(406, "Not Acceptable");
+        REASON(408, "Request Timeout");
+        REASON(413, "Content Too Large");
+        REASON(414, "URI Too Long");
+        REASON(415, "Unsupported Media Type");
+        REASON(417, "Expectation Failed");
+        REASON(431, "Request Header Fields Too Large");
+        REASON(500, "Internal Server Error");
+        REASON(501, "Not Implemented");
+        REASON(502, "Bad Gateway");
+        REASON(503, "Service Unavailable");
+        REASON(504, "Gateway Timeout");
+        REASON(505, "HTTP Version Not Supported");
+        REASON(508, "Loop Detected");
+    default:
+        return STR("");
+    }
+}
