@@ -33,7 +33,7 @@ void arena_init(struct arena *a, void *first, size_t n, size_t cap)
 {
     uintptr_t skip = first ? -(uintptr_t)first % ALIGN : 0;
     memset(a, 0, sizeof *a);
-    a->cap = cap;
+    a->cap = cap < SIZE_MAX / 2 ? cap : SIZE_MAX / 2; /* sums of sizes cannot wrap */
     a->next_size = FIRST_SIZE;
     if (first && n > skip && !ONE_MALLOC_EACH) {
         a->at = (char *)first + skip;
@@ -73,7 +73,7 @@ void *arena_alloc(struct arena *a, size_t n)
 {
     if (n > a->cap)
         return overflow(a, n);
-    size_t want = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    size_t want = n ? (n + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
     if (a->overflowed || want > a->cap - a->used)
         return overflow(a, n);
     if (want > (size_t)(a->end - a->at)) {

@@ -38,8 +38,9 @@ void arena_init(struct arena *a, void *first, size_t n, size_t cap);
 /* Frees everything that was allocated. The arena may be begun again with arena_init. */
 void arena_fini(struct arena *a);
 
-/* n bytes, aligned for any type, not cleared. NULL only when the arena has overflowed and n is
- * more than ARENA_SCRATCH: callers of larger sizes test the result. */
+/* n bytes, aligned for any type, not cleared; objects of no bytes have addresses of their own. NULL
+ * only when the arena has overflowed and n is more than ARENA_SCRATCH: callers of larger sizes test
+ * the result. */
 void *arena_alloc(struct arena *a, size_t n);
 /* The same, cleared. */
 void *arena_zalloc(struct arena *a, size_t n);

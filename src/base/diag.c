@@ -8,19 +8,33 @@
 #define CARET_WIDTH 160 /* characters of a line that are shown */
 #define CARET_LEAD  60  /* of them before the place, when the line is shortened */
 
-static void set(struct diag *d, int code, const char *format, va_list ap)
+/* Cut where it does not fit, between two characters. */
+static void format_into(char *to, size_t size, const char *format, va_list ap)
 {
-    d->code = code;
-    if (vsnprintf(d->message, sizeof d->message, format, ap) < 0)
-        d->message[0] = 0;
+    int n = vsnprintf(to, size, format, ap);
+    if (n < 0)
+        to[0] = 0;
+    else if ((size_t)n >= size)
+        to[utf8_whole((struct str){to, size - 1}).n] = 0;
+}
+
+/* Whether d takes an error: it holds none yet. */
+static bool begin(struct diag *d, int code)
+{
+    if (!d)
+        return false;
+    d->is_settled = d->code != 0;
+    if (!d->is_settled)
+        d->code = code;
+    return !d->is_settled;
 }
 
 int diag_set(struct diag *d, int code, const char *format, ...)
 {
     va_list ap;
-    if (d && !d->code) {
+    if (begin(d, code)) {
         va_start(ap, format);
-        set(d, code, format, ap);
+        format_into(d->message, sizeof d->message, format, ap);
         va_end(ap);
     }
     return code;
@@ -29,9 +43,9 @@ int diag_set(struct diag *d, int code, const char *format, ...)
 int diag_at(struct diag *d, int code, size_t offset, size_t length, const char *format, ...)
 {
     va_list ap;
-    if (d && !d->code) {
+    if (begin(d, code)) {
         va_start(ap, format);
-        set(d, code, format, ap);
+        format_into(d->message, sizeof d->message, format, ap);
         va_end(ap);
         d->offset = offset;
         d->length = length;
@@ -42,11 +56,10 @@ int diag_at(struct diag *d, int code, size_t offset, size_t length, const char *
 void diag_hint(struct diag *d, const char *format, ...)
 {
     va_list ap;
-    if (!d)
+    if (!d || d->is_settled)
         return;
     va_start(ap, format);
-    if (vsnprintf(d->hint, sizeof d->hint, format, ap) < 0)
-        d->hint[0] = 0;
+    format_into(d->hint, sizeof d->hint, format, ap);
     va_end(ap);
 }
 
@@ -55,18 +68,6 @@ static size_t step(struct str s)
 {
     size_t n = utf8_length(s);
     return n ? n : 1;
-}
-
-static void put_visible(struct out *o, struct str s)
-{
-    while (s.n) {
-        size_t n = step(s);
-        if (utf8_length(s) == 0 || (unsigned char)s.p[0] < 0x20 || s.p[0] == 0x7f)
-            out_char(o, '?');
-        else
-            out_str(o, str_sub(s, 0, n));
-        s = str_from(s, n);
-    }
 }
 
 static size_t characters(struct str s)
@@ -104,9 +105,7 @@ void diag_caret(const struct diag *d, struct str text, struct out *o)
         OUT(o, "…");
     }
     struct str shown = first_characters(line, CARET_WIDTH);
-    put_visible(o, shown);
-    if (shown.n < line.n)
-        OUT(o, "…");
+    out_visible(o, line, CARET_WIDTH);
     out_char(o, '\n');
     for (size_t i = 0; i < lead + (cut ? 1 : 0); i++)
         out_char(o, ' ');

@@ -19,6 +19,7 @@ struct diag {
     char file[200];        /* of files; "" else */
     char message[400];     /* what happened, to what: one sentence without a full stop */
     char hint[200];        /* what to do; "" when there is nothing to say */
+    bool is_settled;       /* the last error was not the first, so its hint is not taken either */
 };
 
 /* Sets code and message if nothing is set yet; returns the code, so that
@@ -28,7 +29,7 @@ int diag_set(struct diag *d, int code, const char *format, ...)
 /* The same with a place in the text. */
 int diag_at(struct diag *d, int code, size_t offset, size_t length, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* Adds what to do. */
+/* Adds what to do to the error just set; nothing when that one was not taken. */
 void diag_hint(struct diag *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Writes the line of `text` that holds the place, and a second one with a caret under its start and

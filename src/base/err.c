@@ -17,7 +17,7 @@ static const struct err_row unknown = {"unknown", "an error outside the table", 
 
 static const struct err_row *row(int code)
 {
-    if (code > 0 || -code >= ERR_INDEX_COUNT)
+    if (code > 0 || code <= -ERR_INDEX_COUNT)
         return &unknown;
     return &rows[-code];
 }

@@ -46,6 +46,20 @@ void out_fmt(struct out *o, const char *format, ...)
         o->n += (size_t)n;
 }
 
+void out_visible(struct out *o, struct str s, size_t limit)
+{
+    for (; s.n && limit; limit--) {
+        size_t n = utf8_length(s);
+        if (n == 0 || (unsigned char)s.p[0] < 0x20 || s.p[0] == 0x7f)
+            out_char(o, '?');
+        else
+            out_str(o, str_sub(s, 0, n));
+        s = str_from(s, n ? n : 1);
+    }
+    if (s.n)
+        OUT(o, "…");
+}
+
 static void put_json_char(struct out *o, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";

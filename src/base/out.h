@@ -52,6 +52,9 @@ void out_u64(struct out *o, uint64_t v);
 /* Lower-case hexadecimal without leading zeros. */
 void out_hex(struct out *o, uint64_t v);
 void out_fmt(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* At most `limit` characters of s as a person can read them: control characters and what is not
+ * UTF-8 become '?', and "…" stands for what is left out. */
+void out_visible(struct out *o, struct str s, size_t limit);
 /* s as a JSON string with its quotes. What is not valid UTF-8 becomes U+FFFD; control characters,
  * quote and backslash are escaped. */
 void out_json(struct out *o, struct str s);

@@ -118,7 +118,7 @@ unsigned str_distance(struct str a, struct str b, unsigned limit)
 
 struct str str_nearest(struct str s, const struct str *candidates, size_t n)
 {
-    unsigned limit = s.n <= 4 ? 1 : 2, best = limit + 1;
+    unsigned limit = s.n <= 2 ? 0 : s.n <= 4 ? 1 : 2, best = limit + 1;
     struct str found = STR_NULL;
     for (size_t i = 0; i < n; i++) {
         unsigned d = str_distance(s, candidates[i], limit);

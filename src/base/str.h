@@ -74,8 +74,9 @@ int str_hex(struct str s, uint64_t max, uint64_t *out) __attribute__((warn_unuse
 /* Edit distance (insertions, deletions, replacements, exchanges of neighbours) between a and b,
  * but `limit` + 1 when it is more than limit; limit is at most 3, texts over 64 bytes differ. */
 unsigned str_distance(struct str a, struct str b, unsigned limit);
-/* The candidate nearest to s within a distance that suits its length (1 up to four bytes, else 2),
- * case ignored; STR_NULL when there is none. For "did you mean". */
+/* The candidate nearest to s within a distance that suits its length (none up to two bytes, 1 up to
+ * four, else 2), case ignored; the first of equals; STR_NULL when there is none. For "did you
+ * mean". */
 struct str str_nearest(struct str s, const struct str *candidates, size_t n);
 
 #endif

@@ -28,6 +28,34 @@ size_t utf8_length(struct str s)
     return 0;
 }
 
+size_t utf8_encode(uint32_t code, char *to)
+{
+    if (code < 0x80) {
+        to[0] = (char)code;
+        return 1;
+    }
+    size_t follow = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    for (size_t i = follow; i > 0; i--) {
+        to[i] = (char)(0x80 | (code & 0x3f));
+        code >>= 6;
+    }
+    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
+    to[0] = (char)(lead[follow] | code);
+    return follow + 1;
+}
+
+struct str utf8_whole(struct str s)
+{
+    for (size_t back = 1; back <= 3 && back <= s.n; back++) {
+        unsigned char c = (unsigned char)s.p[s.n - back];
+        if ((c & 0xc0) == 0x80)
+            continue;
+        size_t needs = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        return needs > back ? str_sub(s, 0, s.n - back) : s;
+    }
+    return s;
+}
+
 bool utf8_is_valid(struct str s)
 {
     while (s.n) {

@@ -45,7 +45,9 @@ struct scope_loc {
     struct scope_duration duration; /* AROUND */
     struct scope_loc *first; /* operands of the three operators, at least two; chains are flat */
     struct scope_loc *next;  /* the next operand of the same operator */
-    uint32_t offset, length; /* in the text; of the opening quote inside a string */
+    /* Where it stands in the text: the name of SITE and AROUND (also where that is "here"), the
+     * word of HERE and ALL, the first operand of operators; inside a string, the whole string. */
+    uint32_t offset, length;
 };
 
 struct scope_binding {
@@ -54,6 +56,7 @@ struct scope_binding {
     struct scope_loc *loc;
     struct scope_binding *next; /* in the order written */
     uint32_t offset, length;    /* of the key, or of the bare location */
+    uint32_t loc_offset, loc_length;
 };
 
 enum scope_wait { SCOPE_WAIT_UNSET, SCOPE_WAIT_ONE, SCOPE_WAIT_MAJORITY, SCOPE_WAIT_ALL };
@@ -80,9 +83,10 @@ struct scope_names {
 };
 
 /* Parses, and checks everything that can be found without knowing the application (section 2, in
- * its order). Returns 0 and gives *out, or an ERR_SCOPE_… code with *d set (offset, length,
- * message, and hint where there is something to say), or ERR_NO_MEMORY when the arena is too small.
- */
+ * its order). Returns 0 and gives *out, which lives in the arena; or an ERR_SCOPE_… code with *d
+ * set (offset, length, message, and hint where there is something to say); or ERR_NO_MEMORY when
+ * the arena is too small. *out is left alone on errors. 16 KiB are enough for every scope that is
+ * not longer than about a kilobyte, 64 KiB for all. d may be NULL. Linear in the text's length. */
 int scope_parse(struct str text, struct arena *arena, struct scope **out, struct diag *d) MUST_USE;
 
 /* The checks that need names: scope-unknown-service, scope-unknown-site, with "did you mean" as the
@@ -96,14 +100,18 @@ void scope_print(const struct scope *s, struct out *o);
 void scope_print_loc(const struct scope_loc *loc, struct out *o);
 
 /* Freezes s at its origin (section 3): `here` becomes the origin's name, a bare location becomes a
- * binding of `service`. Beside a binding of that service: ERR_SCOPE_DUPLICATE_KEY at the second.
- * The result shares what did not change with s, so both live as long as their arenas. */
+ * binding of `service` (absent: stays bare). What only shows now is refused now, at the second in
+ * the text that s was parsed from: ERR_SCOPE_DUPLICATE_KEY for a bare location beside a binding of
+ * that service, ERR_SCOPE_DUPLICATE_SITE for `here` beside the origin's name under one operator.
+ * ERR_SCOPE_LIMIT when the frozen form is too long to be read again, ERR_NO_MEMORY as above.
+ * The result shares what did not change with s, so s's arena must live as long. */
 int scope_freeze(const struct scope *s, struct str origin, struct str service, struct arena *arena,
                  struct scope **out, struct diag *d) MUST_USE;
 
 /* The binding that a request for (service, type) falls under: "service.type", then type, then
- * service, then "*", then a bare location; a name that is both a service and a type means the
- * service (`type_is_service`). NULL: none. */
+ * service (a bare location counts as that: before freezing it is the request's own service), then
+ * "*". A name that is both a service and a type means the service (`type_is_service`). type may be
+ * absent. NULL: none. */
 const struct scope_binding *scope_find(const struct scope *s, struct str service, struct str type,
                                        bool type_is_service);
 

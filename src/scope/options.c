@@ -1,0 +1,18 @@
+#include "scope/internal.h"
+
+const struct scope_option_row scope_options[SCOPE_OPTION_COUNT] = {
+    [SCOPE_OPTION_PRIME] = {"prime", {NULL}},
+    [SCOPE_OPTION_WAIT] = {"wait", {"one", "majority", "all"}},
+    [SCOPE_OPTION_CONSISTENCY] = {"consistency", {"eventual", "strong"}},
+    [SCOPE_OPTION_TIMEOUT] = {"timeout", {NULL}},
+    [SCOPE_OPTION_MISSING] = {"missing", {"partial", "fail"}},
+    [SCOPE_OPTION_AROUND] = {"around", {NULL}},
+};
+
+enum scope_option scope_option_find(struct str name)
+{
+    int i = 0;
+    while (i < SCOPE_OPTION_COUNT && !str_eq(name, str_of(scope_options[i].name)))
+        i++;
+    return (enum scope_option)i;
+}
