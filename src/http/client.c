@@ -1,0 +1,291 @@
+#include "http/client.h"
+
+#include <stdlib.h>
+
+void http_pool_init(struct http_pool *p, struct http_env *env)
+{
+    p->env = env;
+    list_init(&p->idle);
+    list_init(&p->busy);
+    list_init(&p->waiting);
+    p->n_open = p->n_idle = p->n_waiting = 0;
+    p->n_connects = p->n_reuses = 0;
+}
+
+static void conn_free(struct rt_dead *dead)
+{
+    free(CONTAINER_OF(dead, struct http_client_conn, dead));
+}
+
+/* A place is free: the longest waiting one may ask again. */
+static void wake_waiting(struct http_pool *p)
+{
+    if (list_is_empty(&p->waiting))
+        return;
+    struct http_waiter *w = LIST_ITEM(p->waiting.next, struct http_waiter, link);
+    struct rt_task *task = w->task;
+    http_waiter_leave(w);
+    rt_wake(p->env->loop, task);
+}
+
+static void conn_die(struct http_client_conn *c)
+{
+    struct http_pool *p = c->pool;
+    if (c->state == HTTP_CLIENT_DEAD)
+        return;
+    if (c->state == HTTP_CLIENT_IDLE)
+        p->n_idle--;
+    c->state = HTTP_CLIENT_DEAD;
+    http_conn_close(&c->io);
+    rt_timer_clear(p->env->loop, &c->timer);
+    rt_cancel(p->env->loop, &c->task);
+    list_remove(&c->link);
+    p->n_open--;
+    c->dead.free = conn_free;
+    rt_reap(p->env->loop, &c->dead);
+    wake_waiting(p);
+}
+
+/* An idle connection wakes: the other end closed it, sent what nobody asked for, or its time is up.
+ */
+static void idle_run(struct rt_task *task)
+{
+    struct http_client_conn *c = CONTAINER_OF(task, struct http_client_conn, task);
+    if (c->state != HTTP_CLIENT_IDLE)
+        return;
+    if (c->io.stream.has_hup || c->io.stream.error || http_fill(&c->io) != ERR_AGAIN ||
+        rt_timer_is_due(c->pool->env->loop, &c->timer))
+        conn_die(c);
+}
+
+void http_pool_fini(struct http_pool *p)
+{
+    list_for_each_safe (it, &p->idle) {
+        conn_die(LIST_ITEM(it, struct http_client_conn, link));
+    }
+    CHECK(list_is_empty(&p->busy));
+}
+
+static void start_use(struct http_client_conn *c, struct rt_task *task)
+{
+    list_push(&c->pool->busy, &c->link);
+    c->io.stream.task = task;
+    c->has_answer = false;
+    c->scanned = c->head_size = 0;
+}
+
+/* The connection that was used last, if it is still good. */
+static struct http_client_conn *take_idle(struct http_pool *p, struct rt_task *task)
+{
+    while (!list_is_empty(&p->idle)) {
+        struct http_client_conn *c = LIST_ITEM(p->idle.next, struct http_client_conn, link);
+        if (c->io.stream.has_hup || c->io.stream.error || http_fill(&c->io) != ERR_AGAIN) {
+            conn_die(c);
+            continue;
+        }
+        list_remove(&c->link);
+        p->n_idle--;
+        p->n_reuses++;
+        rt_timer_clear(p->env->loop, &c->timer);
+        rt_cancel(p->env->loop, &c->task);
+        c->state = HTTP_CLIENT_BUSY;
+        start_use(c, task);
+        return c;
+    }
+    return NULL;
+}
+
+static int wait_in_queue(struct http_pool *p, struct rt_task *task, struct http_waiter *w,
+                         struct diag *d)
+{
+    if (p->n_waiting >= p->max_waiting)
+        return diag_set(d, ERR_OVERLOADED, "%zu requests wait for a connection to %.*s already",
+                        p->n_waiting, STR_ARG(rt_name_text(p->name)));
+    w->task = task;
+    w->pool = p;
+    list_push(&p->waiting, &w->link);
+    p->n_waiting++;
+    return ERR_AGAIN;
+}
+
+void http_waiter_leave(struct http_waiter *w)
+{
+    if (!w->pool)
+        return;
+    list_remove(&w->link);
+    w->pool->n_waiting--;
+    w->pool = NULL;
+}
+
+static int open_conn(struct http_pool *p, struct rt_task *task, struct http_client_conn **out,
+                     struct diag *d)
+{
+    struct rt_address to;
+    if (rt_name_get(p->name, &to) < 0)
+        return diag_set(d, ERR_SERVICE_UNREACHABLE, "the name %.*s has no address so far",
+                        STR_ARG(rt_name_text(p->name)));
+    struct http_client_conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for a connection");
+    c->pool = p;
+    c->task.run = idle_run;
+    rt_timer_init(&c->timer, &c->task);
+    list_init(&c->link);
+    p->n_open++;
+    p->n_connects++;
+    c->state = HTTP_CLIENT_CONNECTING;
+    int rc = rt_stream_connect(&c->io.stream, p->env->loop, &to, p->tls, p->server_name, task);
+    if (rc < 0) {
+        conn_die(c);
+        return diag_set(d, ERR_SERVICE_UNREACHABLE, "%.*s does not take connections (%s)",
+                        STR_ARG(rt_name_text(p->name)), err_text(rc));
+    }
+    start_use(c, task);
+    *out = c;
+    return 0;
+}
+
+int http_pool_get(struct http_pool *p, bool unsafe, bool fresh, struct rt_task *task,
+                  struct http_waiter *w, struct http_client_conn **out, struct diag *d)
+{
+    bool may_reuse = !fresh && p->keep_alive != HTTP_KEEP_NEVER &&
+                     (p->keep_alive == HTTP_KEEP_ALWAYS || !unsafe);
+    if (may_reuse && (*out = take_idle(p, task)))
+        return 0;
+    if (p->n_open >= p->max_open) {
+        if (list_is_empty(&p->idle))
+            return wait_in_queue(p, task, w, d);
+        conn_die(LIST_ITEM(p->idle.prev, struct http_client_conn, link)); /* the coldest */
+    }
+    return open_conn(p, task, out, d);
+}
+
+static int send_greeting(struct http_client_conn *c)
+{
+    struct out o;
+    int rc = http_head_begin(&c->io, &o);
+    if (rc < 0)
+        return rc;
+    out_str(&o, c->pool->greeting);
+    rc = http_head_commit(&c->io, &o, H1_NO_BODY, 0);
+    return rc < 0 ? rc : http_flush(&c->io);
+}
+
+/* Reads the answer to the greeting, head and a small body. */
+static int read_greeted(struct http_client_conn *c, struct diag *d)
+{
+    struct h1_head head;
+    const char *why = "";
+    int rc = http_flush(&c->io);
+    if (rc < 0 && rc != ERR_AGAIN)
+        return rc;
+    rc = http_client_head(c, H1_POST, &head, &why);
+    if (rc < 0)
+        return rc;
+    if (head.framing != H1_LENGTH && head.framing != H1_NO_BODY)
+        return ERR_SERVICE_BROKEN;
+    struct str bytes = http_unread(&c->io);
+    size_t body = head.framing == H1_LENGTH ? (size_t)head.length : 0;
+    if (body > RT_BUFFER_BYTES - head.size)
+        return ERR_SERVICE_BROKEN;
+    if (bytes.n < head.size + body) {
+        long n = http_fill(&c->io);
+        if (n > 0)
+            return read_greeted(c, d);
+        return n == 0 ? ERR_CLOSED : (int)n;
+    }
+    rc = c->pool->on_greeted(c->pool, &head, str_sub(bytes, head.size, body), d);
+    http_consume(&c->io, head.size + body);
+    c->scanned = c->head_size = 0;
+    c->has_answer = false;
+    return rc;
+}
+
+int http_client_ready(struct http_client_conn *c, struct diag *d)
+{
+    int rc = 0;
+    if (c->state == HTTP_CLIENT_CONNECTING) {
+        rc = rt_stream_connected(&c->io.stream);
+        if (rc == 0 && c->pool->greeting.p) {
+            c->state = HTTP_CLIENT_GREETING;
+            rc = send_greeting(c);
+        } else if (rc == 0) {
+            c->state = HTTP_CLIENT_BUSY;
+        }
+    }
+    if (c->state == HTTP_CLIENT_GREETING && (rc == 0 || rc == ERR_AGAIN)) {
+        rc = read_greeted(c, d);
+        if (rc == 0)
+            c->state = HTTP_CLIENT_BUSY;
+    }
+    if (rc < 0 && rc != ERR_AGAIN) {
+        struct str tls = rt_stream_tls_error(&c->io.stream);
+        diag_set(d, rc, "%.*s does not take connections (%s%s%.*s)",
+                 STR_ARG(rt_name_text(c->pool->name)), err_text(rc), tls.n ? ": " : "",
+                 STR_ARG(tls));
+    }
+    return rc;
+}
+
+int http_client_head(struct http_client_conn *c, enum h1_method method, struct h1_head *head,
+                     const char **why)
+{
+    struct http_pool *p = c->pool;
+    while (!c->head_size) {
+        size_t scan = c->scanned;
+        long n = h1_head_end(http_unread(&c->io), &scan, p->max_head);
+        c->scanned = (uint32_t)scan;
+        if (n < 0) {
+            *why = n == ERR_HEAD_TOO_LARGE ? "its head is too large"
+                                           : "a line of its head does not end in CRLF";
+            return ERR_SERVICE_BROKEN;
+        }
+        if (n > 0) {
+            c->head_size = (uint32_t)n;
+            break;
+        }
+        n = http_fill(&c->io);
+        if (n <= 0)
+            return n == 0 ? ERR_CLOSED : (int)n;
+        c->has_answer = true;
+    }
+    return h1_response_parse(head, str_sub(http_unread(&c->io), 0, c->head_size), p->env->fields,
+                             p->max_fields, method, why);
+}
+
+void http_client_head_end(struct http_client_conn *c, const struct h1_head *head,
+                          uint32_t max_trailers)
+{
+    http_consume(&c->io, c->head_size);
+    c->scanned = c->head_size = 0;
+    if (head->status >= 200)
+        http_read_begin(&c->io, head->framing, head->length, max_trailers);
+}
+
+void http_pool_put(struct http_client_conn **cp, bool keep)
+{
+    struct http_client_conn *c = *cp;
+    *cp = NULL;
+    if (!c)
+        return;
+    struct http_pool *p = c->pool;
+    struct http_conn *io = &c->io;
+    http_read_end(io);
+    keep = keep && c->state == HTTP_CLIENT_BUSY && p->keep_alive != HTTP_KEEP_NEVER &&
+           p->n_idle < p->max_idle && io->in_done && io->out_done && !http_has_output(io) &&
+           !io->in && !io->in_eof && !io->stream.has_hup && !io->stream.error;
+    if (!keep) {
+        conn_die(c);
+        return;
+    }
+    list_remove(&c->link);
+    list_push_front(&p->idle, &c->link);
+    p->n_idle++;
+    c->state = HTTP_CLIENT_IDLE;
+    c->has_idled = true;
+    io->stream.task = &c->task;
+    rt_timer_set(p->env->loop, &c->timer, rt_now_ms(p->env->loop) + p->idle_ms);
+    if (io->stream.can_read)
+        rt_wake(p->env->loop, &c->task);
+    wake_waiting(p);
+}

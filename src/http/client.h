@@ -1,0 +1,105 @@
+/* http/client.h: connections to services and to other sites, pooled per target and loop.
+ *
+ *     rc = http_pool_get(pool, is_unsafe, &task, &conn);     0: given; ERR_AGAIN: wait for a wake
+ *     rc = http_client_ready(conn, &d);                       connected, greeted
+ *     … write the request to conn->io, then
+ *     rc = http_client_head(conn, method, &head, &why);       the next head of its answer
+ *     http_pool_put(&conn, keep);
+ *
+ *   states of a connection
+ *
+ *   CONNECTING ──> GREETING ──> BUSY <──> IDLE
+ *        └──────────────┴────────┴─────────┴──> DEAD
+ *
+ *   While it is CONNECTING, GREETING or BUSY its owner's task is woken, and the owner's deadlines
+ *   count; IDLE waits for idle_ms, or for the other end to close.
+ */
+#ifndef HTTP_CLIENT_H
+#define HTTP_CLIENT_H
+
+#include "http/server.h"
+#include "rt/sys.h"
+
+enum http_keep_alive { HTTP_KEEP_SAFE, HTTP_KEEP_ALWAYS, HTTP_KEEP_NEVER };
+
+enum http_client_state {
+    HTTP_CLIENT_CONNECTING,
+    HTTP_CLIENT_GREETING,
+    HTTP_CLIENT_BUSY,
+    HTTP_CLIENT_IDLE,
+    HTTP_CLIENT_DEAD,
+};
+
+struct http_pool {
+    struct http_env *env;
+    struct rt_name *name; /* borrowed; the target */
+    struct rt_tls *tls;   /* borrowed; NULL: plain */
+    struct str server_name;
+    enum http_keep_alive keep_alive;
+    size_t max_open, max_idle, max_waiting;
+    uint32_t idle_ms, max_head, max_fields;
+    struct str greeting; /* a request that begins every connection, whole; absent: none */
+    /* Judges the answer to the greeting: 0, or a code with d set. */
+    int (*on_greeted)(struct http_pool *p, const struct h1_head *answer, struct str body,
+                      struct diag *d);
+    void *context; /* the owner's */
+
+    struct list idle; /* the one used last in front */
+    struct list busy;
+    struct list waiting; /* struct http_waiter */
+    size_t n_open, n_idle, n_waiting;
+    uint64_t n_connects, n_reuses;
+};
+
+/* A place in the queue for a connection, embedded in the owner that waits. */
+struct http_waiter {
+    struct list link;
+    struct rt_task *task;
+    struct http_pool *pool; /* NULL: not waiting */
+};
+
+struct http_client_conn {
+    struct http_conn io;
+    struct http_pool *pool;
+    struct list link;
+    struct rt_task task; /* of the idle connection */
+    struct rt_timer timer;
+    struct rt_dead dead;
+    enum http_client_state state;
+    bool has_idled;  /* it was used before, so the other end may have closed it unseen */
+    bool has_answer; /* a byte of the answer to the current request was read */
+    uint32_t scanned, head_size;
+};
+
+/* Fills in limits before; lists and counters are begun here. */
+void http_pool_init(struct http_pool *p, struct http_env *env);
+/* Closes what is idle; busy connections must have been put back. */
+void http_pool_fini(struct http_pool *p);
+
+/* A connection for one request. With `unsafe` and HTTP_KEEP_SAFE a fresh one; `fresh` asks for that
+ * in any case (the retry after a reused one broke). `task` is woken by it from then on.
+ * ERR_AGAIN: max_open are in use; w waits in the queue, and its task is woken when one may be free.
+ * ERR_OVERLOADED: the queue is full. ERR_SERVICE_UNREACHABLE: no address, or refused at once. */
+int http_pool_get(struct http_pool *p, bool unsafe, bool fresh, struct rt_task *task,
+                  struct http_waiter *w, struct http_client_conn **out, struct diag *d) MUST_USE;
+/* Leaves the queue; harmless when not in it. */
+void http_waiter_leave(struct http_waiter *w);
+
+/* 0: connected, TLS is up, the greeting was answered well. ERR_AGAIN: a wake tells. Else why not.
+ */
+int http_client_ready(struct http_client_conn *c, struct diag *d) MUST_USE;
+
+/* The next head of the answer (maybe a 1xx). On 0 *head borrows the read buffer and the loop's
+ * scratch until http_client_head_end, which goes on to its body (or to the next head after a 1xx).
+ * ERR_AGAIN; ERR_CLOSED or ERR_RESET: it ended before a head was complete; ERR_SERVICE_BROKEN: not
+ * valid, *why says so. */
+int http_client_head(struct http_client_conn *c, enum h1_method method, struct h1_head *head,
+                     const char **why) MUST_USE;
+void http_client_head_end(struct http_client_conn *c, const struct h1_head *head,
+                          uint32_t max_trailers);
+
+/* Ends the use of a connection; *c becomes NULL. With `keep` it is kept for another request if
+ * request and answer are complete and the pool keeps connections. */
+void http_pool_put(struct http_client_conn **c, bool keep);
+
+#endif

@@ -1,0 +1,387 @@
+#include "http/server.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FREE_BLOCKS_MAX 128
+
+/* An exchange with the first part of its arena, in one piece that is used again. */
+struct http_block {
+    struct http_block *next;
+    struct rt_dead dead;
+    struct http_env *env;
+    struct http_exchange exchange;
+    _Alignas(16) char memory[HTTP_BLOCK_BYTES];
+};
+
+void http_env_init(struct http_env *e, struct rt_loop *loop)
+{
+    e->loop = loop;
+    e->free_blocks = NULL;
+    e->n_free_blocks = 0;
+}
+
+void http_env_fini(struct http_env *e)
+{
+    while (e->free_blocks) {
+        struct http_block *b = e->free_blocks;
+        e->free_blocks = b->next;
+        free(b);
+    }
+    e->n_free_blocks = 0;
+}
+
+static struct http_exchange *exchange_create(struct http_server_conn *c)
+{
+    struct http_env *e = c->server->env;
+    struct http_block *b = e->free_blocks;
+    if (b) {
+        e->free_blocks = b->next;
+        e->n_free_blocks--;
+    } else if (!(b = malloc(sizeof *b))) {
+        return NULL;
+    }
+    b->env = e;
+    b->exchange = (struct http_exchange){.conn = c};
+    arena_init(&b->exchange.arena, b->memory, sizeof b->memory, c->server->options.max_arena);
+    return &b->exchange;
+}
+
+static void block_free(struct rt_dead *dead)
+{
+    struct http_block *b = CONTAINER_OF(dead, struct http_block, dead);
+    struct http_env *e = b->env;
+    arena_fini(&b->exchange.arena);
+    if (e->n_free_blocks == FREE_BLOCKS_MAX) {
+        free(b);
+        return;
+    }
+    b->next = e->free_blocks;
+    e->free_blocks = b;
+    e->n_free_blocks++;
+}
+
+static void conn_free(struct rt_dead *dead)
+{
+    free(CONTAINER_OF(dead, struct http_server_conn, dead));
+}
+
+static void conn_die(struct http_server_conn *c)
+{
+    struct rt_loop *l = c->server->env->loop;
+    if (c->state == HTTP_DEAD)
+        return;
+    c->state = HTTP_DEAD;
+    http_conn_close(&c->io);
+    rt_timer_clear(l, &c->timer);
+    rt_cancel(l, &c->task);
+    list_remove(&c->link);
+    c->server->n_conns--;
+    c->dead.free = conn_free;
+    rt_reap(l, &c->dead);
+}
+
+static void set_deadline(struct http_server_conn *c, uint32_t ms)
+{
+    struct rt_loop *l = c->server->env->loop;
+    rt_timer_set(l, &c->timer, rt_now_ms(l) + ms);
+}
+
+static void become_idle(struct http_server_conn *c)
+{
+    c->state = HTTP_IDLE;
+    c->scanned = 0;
+    c->io.stream.task = &c->task;
+    set_deadline(c, c->server->options.idle_ms);
+}
+
+/* Hands an exchange to the owner. */
+static void hand_over(struct http_server_conn *c, struct http_exchange *x)
+{
+    rt_timer_clear(c->server->env->loop, &c->timer);
+    c->state = HTTP_BUSY;
+    c->exchange = x;
+    c->n_requests++;
+    c->server->on_request(x);
+}
+
+static void refuse(struct http_server_conn *c, int code, const char *why)
+{
+    struct http_exchange *x = exchange_create(c);
+    if (!x) {
+        conn_die(c);
+        return;
+    }
+    x->error = code;
+    x->why = why;
+    http_read_begin(&c->io, H1_NO_BODY, 0, 0);
+    hand_over(c, x);
+}
+
+/* Parses a complete head of n bytes, which is copied into the exchange's arena: the read buffer
+ * goes on with the body. */
+static void begin_request(struct http_server_conn *c, size_t n)
+{
+    struct http_exchange *x = exchange_create(c);
+    const struct http_server_options *o = &c->server->options;
+    if (!x) {
+        conn_die(c);
+        return;
+    }
+    struct str head = arena_str(&x->arena, str_sub(http_unread(&c->io), 0, n));
+    http_consume(&c->io, n);
+    if (head.p)
+        x->error = h1_request_parse(&x->head, head, c->server->env->fields, o->max_fields, &x->why);
+    else
+        x->error = ERR_NO_MEMORY;
+    if (!x->error && x->head.target.n > o->max_target)
+        x->error = ERR_URI_TOO_LONG;
+    if (!x->error) {
+        size_t size = x->head.n_fields * sizeof *x->head.fields;
+        struct h1_field *fields = arena_alloc(&x->arena, size);
+        if (fields && !arena_overflowed(&x->arena))
+            x->head.fields = memcpy(fields, x->head.fields, size);
+        else
+            x->error = ERR_NO_MEMORY;
+    }
+    if (x->error)
+        http_read_begin(&c->io, H1_NO_BODY, 0, 0);
+    else
+        http_read_begin(&c->io, x->head.framing, x->head.length, o->max_trailers);
+    hand_over(c, x);
+}
+
+/* At least one empty line before a request line is forgiven (RFC 9112 section 2.2). */
+static void skip_empty_line(struct http_server_conn *c)
+{
+    if (c->scanned == 0 && str_starts(http_unread(&c->io), STR("\r\n")))
+        http_consume(&c->io, 2);
+}
+
+/* Looks for a complete head. Returns false when more bytes are needed. */
+static bool try_head(struct http_server_conn *c)
+{
+    size_t scan;
+    skip_empty_line(c);
+    struct str bytes = http_unread(&c->io);
+    if (bytes.n == 0)
+        return false;
+    if (c->state == HTTP_IDLE) {
+        c->state = HTTP_HEAD;
+        set_deadline(c, c->server->options.head_ms);
+    }
+    if (bytes.n == 1 && bytes.p[0] == '\r')
+        return false; /* maybe half of an empty line */
+    scan = c->scanned;
+    long n = h1_head_end(bytes, &scan, c->server->options.max_head);
+    c->scanned = (uint32_t)scan;
+    if (n == 0)
+        return false;
+    if (n < 0) {
+        bool long_target = n == ERR_HEAD_TOO_LARGE && !memchr(bytes.p, '\n', bytes.n);
+        refuse(c, long_target ? ERR_URI_TOO_LONG : (int)n,
+               n == ERR_BAD_REQUEST ? "a line of the head does not end in CRLF" : NULL);
+    } else {
+        begin_request(c, (size_t)n);
+    }
+    return true;
+}
+
+static void step_head(struct http_server_conn *c)
+{
+    while (!try_head(c)) {
+        long n = http_fill(&c->io);
+        if (n == ERR_AGAIN) {
+            if (!rt_timer_is_due(c->server->env->loop, &c->timer))
+                return;
+            if (c->state == HTTP_HEAD)
+                refuse(c, ERR_REQUEST_TIMEOUT, "the head did not arrive in time");
+            else
+                conn_die(c);
+            return;
+        }
+        if (n <= 0) { /* the client has gone, between requests or within a head */
+            conn_die(c);
+            return;
+        }
+    }
+}
+
+static void step_shaking(struct http_server_conn *c)
+{
+    int rc = rt_stream_connected(&c->io.stream);
+    if (rc == 0) {
+        become_idle(c);
+        step_head(c);
+    } else if (rc != ERR_AGAIN || rt_timer_is_due(c->server->env->loop, &c->timer)) {
+        conn_die(c);
+    }
+}
+
+/* Reads and throws away what the client still sends, so that it can read the answer before a reset
+ * reaches it (RFC 9112 section 9.6). */
+static void step_linger(struct http_server_conn *c)
+{
+    long n;
+    while ((n = http_fill(&c->io)) > 0) {
+        http_consume(&c->io, http_unread(&c->io).n);
+        if (c->io.bytes_in > HTTP_LINGER_BYTES)
+            break;
+    }
+    if (n != ERR_AGAIN || rt_timer_is_due(c->server->env->loop, &c->timer))
+        conn_die(c);
+}
+
+static void conn_run(struct rt_task *task)
+{
+    struct http_server_conn *c = CONTAINER_OF(task, struct http_server_conn, task);
+    switch (c->state) {
+    case HTTP_SHAKING:
+        step_shaking(c);
+        break;
+    case HTTP_IDLE:
+    case HTTP_HEAD:
+        step_head(c);
+        break;
+    case HTTP_LINGER:
+        step_linger(c);
+        break;
+    case HTTP_BUSY:
+    case HTTP_DEAD:
+        break;
+    }
+}
+
+static struct http_server_conn *conn_create(struct http_server *s)
+{
+    struct http_server_conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->server = s;
+    c->task.run = conn_run;
+    rt_timer_init(&c->timer, &c->task);
+    list_push(&s->conns, &c->link);
+    s->n_conns++;
+    s->n_accepted++;
+    return c;
+}
+
+void http_server_accept(struct http_server *s, int fd)
+{
+    struct http_server_conn *c = s->n_conns < s->options.max_connections ? conn_create(s) : NULL;
+    if (!c) {
+        s->n_refused++;
+        close(fd);
+        return;
+    }
+    if (rt_stream_accept(&c->io.stream, s->env->loop, fd, s->tls, &c->task) < 0) {
+        conn_die(c);
+        return;
+    }
+    c->is_tls = s->tls != NULL;
+    c->state = HTTP_SHAKING;
+    if (c->is_tls) {
+        set_deadline(c, s->options.tls_handshake_ms);
+    } else {
+        become_idle(c);
+    }
+    rt_wake(s->env->loop, &c->task);
+}
+
+void http_server_adopt(struct http_server *s, struct rt_stream *stream)
+{
+    struct http_server_conn *c = conn_create(s);
+    if (!c) {
+        rt_stream_close(stream);
+        return;
+    }
+    c->io.stream = *stream;
+    become_idle(c);
+    rt_wake(s->env->loop, &c->task);
+}
+
+void http_server_init(struct http_server *s, struct http_env *env,
+                      const struct http_server_options *o, struct rt_tls *tls,
+                      void (*on_request)(struct http_exchange *), void *context)
+{
+    *s = (struct http_server){
+        .env = env, .options = *o, .tls = tls, .on_request = on_request, .context = context};
+    list_init(&s->conns);
+}
+
+void http_server_drain(struct http_server *s)
+{
+    s->draining = true;
+    list_for_each_safe (it, &s->conns) {
+        struct http_server_conn *c = LIST_ITEM(it, struct http_server_conn, link);
+        if (c->state == HTTP_IDLE || c->state == HTTP_SHAKING)
+            conn_die(c);
+    }
+}
+
+void http_server_fini(struct http_server *s)
+{
+    list_for_each_safe (it, &s->conns) {
+        conn_die(LIST_ITEM(it, struct http_server_conn, link));
+    }
+}
+
+bool http_exchange_keeps(const struct http_exchange *x)
+{
+    const struct http_server_conn *c = x->conn;
+    return !x->error && x->head.keep_alive && !c->server->draining && !c->io.in_eof &&
+           c->n_requests < c->server->options.max_requests;
+}
+
+/* Takes what is already here of a body that nobody wanted. */
+static bool rest_of_body_is_here(struct http_conn *io)
+{
+    struct str data;
+    while (http_body_peek(io, &data) > 0)
+        http_body_consume(io, data.n);
+    return io->in_done;
+}
+
+static void linger(struct http_server_conn *c)
+{
+    if (rt_stream_shutdown(&c->io.stream) < 0) {
+        conn_die(c);
+        return;
+    }
+    c->state = HTTP_LINGER;
+    c->io.bytes_in = 0;
+    c->io.stream.task = &c->task;
+    set_deadline(c, HTTP_LINGER_MS);
+    rt_wake(c->server->env->loop, &c->task);
+}
+
+void http_exchange_end(struct http_exchange *x, bool keep)
+{
+    struct http_server_conn *c = x->conn;
+    struct http_block *b = CONTAINER_OF(x, struct http_block, exchange);
+    bool kept = keep && http_exchange_keeps(x) && c->io.out_done && !http_has_output(&c->io) &&
+                rest_of_body_is_here(&c->io);
+    c->exchange = NULL;
+    b->dead.free = block_free;
+    rt_reap(c->server->env->loop, &b->dead);
+    if (kept) {
+        http_read_end(&c->io);
+        become_idle(c);
+        rt_wake(c->server->env->loop, &c->task);
+    } else if (keep && !http_has_output(&c->io) && !c->io.stream.error) {
+        linger(c);
+    } else {
+        conn_die(c);
+    }
+}
+
+struct str http_peer_host(struct http_server_conn *c)
+{
+    struct rt_address a;
+    struct out o;
+    if (!c->peer_host[0] && rt_stream_peer(&c->io.stream, &a) == 0) {
+        out_init(&o, c->peer_host, sizeof c->peer_host - 1);
+        rt_address_print_host(&a, &o);
+    }
+    return str_of(c->peer_host);
+}

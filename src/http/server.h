@@ -1,0 +1,122 @@
+/* http/server.h: connections that clients open: heads in, one exchange at a time, answers out.
+ *
+ * A server belongs to one loop and one listener. When a head is complete (or is refused) it makes
+ * an exchange and hands it to on_request, which only stores it and wakes its own task. From then on
+ * the owner of the exchange reads the request's body from x->conn->io and writes the answer there;
+ * it ends with http_exchange_end, exactly once.
+ *
+ *   states of a connection
+ *
+ *   SHAKING ──> IDLE ──> HEAD ──> BUSY ──> IDLE …
+ *      │         │        │        ├─────> LINGER ──> DEAD
+ *      └─────────┴────────┴────────┴────────────────> DEAD
+ *
+ *   waits: SHAKING for the TLS handshake (tls_handshake_ms), IDLE for the first byte (idle_ms),
+ * HEAD for the end of a head (head_ms), BUSY for its owner (whose deadlines count), LINGER for the
+ *   client to close, so that it can read the last answer (HTTP_LINGER_MS).
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "http/conn.h"
+
+#define HTTP_LINGER_MS     2000
+#define HTTP_LINGER_BYTES  (1024 * 1024)
+#define HTTP_BLOCK_BYTES   8192 /* of an exchange with the first part of its arena */
+#define HTTP_PEER_HOST_MAX 46
+
+struct http_server;
+struct http_server_conn;
+
+/* What the loops' servers and pools share: one a loop. */
+struct http_env {
+    struct rt_loop *loop;
+    struct http_block *free_blocks; /* warm blocks of exchanges, LIFO */
+    unsigned n_free_blocks;
+    struct h1_field fields[H1_MAX_FIELDS]; /* scratch of a parse, valid until the next one */
+};
+void http_env_init(struct http_env *e, struct rt_loop *loop);
+void http_env_fini(struct http_env *e);
+
+/* One request and its answer. Lives from the end of its head to http_exchange_end. */
+struct http_exchange {
+    struct http_server_conn *conn;
+    struct arena arena;  /* of the request; freed with the exchange */
+    struct h1_head head; /* in the arena; not valid when error is set */
+    int error;           /* 0, or why the head was refused: answer it and end without keeping */
+    const char *why;     /* a sentence to the error; static */
+    void *owner;         /* the user's */
+};
+
+struct http_server_options {
+    uint32_t max_head, max_target, max_fields, max_trailers, max_requests;
+    size_t max_connections, max_arena;
+    uint32_t idle_ms, head_ms, tls_handshake_ms;
+};
+
+enum http_server_conn_state {
+    HTTP_SHAKING,
+    HTTP_IDLE,
+    HTTP_HEAD,
+    HTTP_BUSY,
+    HTTP_LINGER,
+    HTTP_DEAD,
+};
+
+struct http_server_conn {
+    struct http_conn io; /* stream, body in, answer out */
+    struct http_server *server;
+    struct http_exchange *exchange;
+    struct list link; /* in server->conns */
+    struct rt_task task;
+    struct rt_timer timer;
+    struct rt_dead dead;
+    enum http_server_conn_state state;
+    uint32_t n_requests;
+    uint32_t scanned; /* bytes of the head looked at */
+    bool is_tls;
+    char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
+    char peer_site[64];                 /* the owner's: the site that its certificate names */
+};
+
+struct http_server {
+    struct http_env *env;
+    struct http_server_options options;
+    struct rt_tls *tls; /* borrowed; NULL: plain */
+    void (*on_request)(struct http_exchange *x);
+    void *context; /* the owner's */
+    struct list conns;
+    size_t n_conns;
+    bool draining;
+    uint64_t n_accepted, n_refused; /* connections: taken, closed at once for the limit */
+};
+
+void http_server_init(struct http_server *s, struct http_env *env,
+                      const struct http_server_options *o, struct rt_tls *tls,
+                      void (*on_request)(struct http_exchange *), void *context);
+/* Takes an accepted socket. */
+void http_server_accept(struct http_server *s, int fd);
+/* Takes a stream that is already open (memory streams of tests and fuzzers). */
+void http_server_adopt(struct http_server *s, struct rt_stream *stream);
+/* No connection is kept after its request from now on; idle ones are closed. */
+void http_server_drain(struct http_server *s);
+/* Closes every connection; the owner has ended its exchanges. */
+void http_server_fini(struct http_server *s);
+
+/* The answer is written and flushed, or given up. With `keep` the connection goes on with the next
+ * request, if the request's body was read to its end and nothing else speaks against it; otherwise
+ * it is closed, lingering when the client may still be sending. The exchange and its arena die at
+ * the end of the turn. */
+void http_exchange_end(struct http_exchange *x, bool keep);
+/* Whether the answer should say that the connection is kept. */
+bool http_exchange_keeps(const struct http_exchange *x);
+/* Makes wakes of the connection's stream run `task` instead of the connection's own. */
+static inline void http_exchange_attach(struct http_exchange *x, struct rt_task *task)
+{
+    x->conn->io.stream.task = task;
+}
+/* The client's address without its port; "unix:" for a Unix socket. */
+struct str http_peer_host(struct http_server_conn *c);
+
+#endif
