@@ -1,0 +1,77 @@
+/* peer/peer.h: site to site (design.md section 8, docs/peer-protocol.md).
+ *
+ * One struct peer a daemon, shared by its threads: who this site is, the states of the others, the
+ * texts of the protocol. Worker loops use it to greet, to serve what peers ask, and to know who is
+ * up; the control loop (peer/control.h) measures.
+ */
+#ifndef PEER_PEER_H
+#define PEER_PEER_H
+
+#include "cfg/cfg.h"
+#include "http/client.h"
+#include "peer/sites.h"
+
+#define PEER_PROTOCOL_MIN 1
+#define PEER_PROTOCOL_MAX 1
+
+struct peer;
+
+/* Threads that use the peer see the snapshot's sites; cfg is referenced. */
+int peer_create(struct peer **out, struct cfg *cfg, struct diag *d) MUST_USE;
+void peer_destroy(struct peer **p);
+
+struct peer_sites *peer_sites_of(struct peer *p);
+
+/* The request that begins every connection to another site: POST /cheops/hello, whole. */
+struct str peer_greeting(const struct peer *p);
+/* For struct http_pool.on_greeted; pool->context is the struct peer_target. Judges the answer: 0,
+ * or ERR_PEER_VERSION, ERR_PEER_UNKNOWN, … with d set. */
+struct peer_target {
+    struct peer *peer;
+    size_t site; /* which one is called: its certificate must bear its name */
+};
+int peer_on_greeted(struct http_pool *pool, const struct h1_head *answer, struct str body,
+                    struct diag *d);
+
+/* ---- the peers' listener */
+
+/* What a request that came in on the peers' listener is. */
+enum peer_request {
+    PEER_REQUEST_ANSWERED, /* of the protocol itself, or refused: the answer is in *answer */
+    PEER_REQUEST_LEG,      /* a leg, from *site: the caller runs it */
+};
+
+struct peer_answer {
+    unsigned status;
+    int code;        /* 0, or the error that it reports */
+    struct str body; /* JSON, in the exchange's arena; may be empty */
+    bool close;      /* the connection is not kept */
+};
+
+/* Decides on a request whose body (at most 64 KiB, of requests of the protocol) is `body`. Which
+ * site asks is what its certificate says; on a plain listener, what its hello said. Reads and sets
+ * conn->peer_site. */
+enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str body, size_t *site,
+                             struct peer_answer *answer);
+/* Whether such a request's body must be read before peer_serve. */
+bool peer_wants_body(const struct http_exchange *x);
+
+/* ---- legs: the field Cheops-Leg (RFC 8941 dictionary) */
+
+struct peer_leg {
+    struct str service;     /* name */
+    struct str transaction; /* 16 hexadecimal digits */
+    struct str scope;       /* frozen, canonical */
+    uint64_t deadline_ms;   /* left of the scope's timeout */
+};
+
+void peer_leg_write(const struct peer_leg *leg, struct out *o);
+/* Strings are unquoted into the arena. ERR_BAD_REQUEST. */
+int peer_leg_parse(struct str value, struct arena *a, struct peer_leg *out,
+                   struct diag *d) MUST_USE;
+
+/* Whether `site` may have a leg of this service and kind run here (cfg `allow`). */
+bool peer_is_allowed(const struct cfg *cfg, size_t site, const struct app_service *service,
+                     unsigned kind);
+
+#endif

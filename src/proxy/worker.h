@@ -1,0 +1,80 @@
+/* proxy/worker.h: what one loop needs to serve requests: listeners, pools, live transactions.
+ *
+ * A worker belongs to its loop's thread. Workers share what is behind struct proxy_shared: the
+ * sites' states, correlation memory, the access log; each of those takes care of itself.
+ *
+ *     proxy_worker_create(&w, loop, &shared, &d);
+ *     proxy_worker_configure(w, cfg, &d);       takes a configuration snapshot, opens listeners
+ *     rt_loop_run(loop);
+ *     proxy_worker_drain(w);                     no new connections, idle ones closed
+ *     proxy_worker_destroy(&w);
+ */
+#ifndef PROXY_WORKER_H
+#define PROXY_WORKER_H
+
+#include "cfg/cfg.h"
+#include "http/client.h"
+#include "peer/peer.h"
+#include "plan/plan.h"
+#include "proxy/memory.h"
+
+struct txn;
+
+struct proxy_shared {
+    struct peer *peer;           /* other sites; never NULL */
+    struct proxy_memory *memory; /* correlation identifiers */
+    struct rt_log *access_log;   /* NULL: none */
+};
+
+/* A configuration snapshot as one worker uses it, with the connection pools that belong to it. Kept
+ * as long as a transaction of its time is under way. */
+struct proxy_conf {
+    unsigned refs;
+    struct proxy_worker *worker;
+    struct cfg *cfg;
+    struct http_pool *services; /* by service index */
+    struct http_pool *sites;    /* by site index; the own one unused */
+    struct plan_sites plan_sites;
+    struct str *site_names;
+    struct str via; /* "Via: 1.1 cheops-Nantes\r\n" */
+};
+
+struct proxy_listener {
+    struct list link;
+    struct proxy_worker *worker;
+    struct rt_listener socket;
+    struct http_server server;
+    const struct cfg_listener *cfg; /* of the newest configuration; NULL: the peers' listener */
+};
+
+struct proxy_counts {
+    uint64_t requests, errors, bytes_in, bytes_out;
+};
+
+struct proxy_worker {
+    struct rt_loop *loop;
+    struct http_env env;
+    struct proxy_shared *shared;
+    struct proxy_conf *conf; /* the newest */
+    struct list listeners;
+    struct list txns; /* live transactions */
+    size_t n_txns;
+    bool draining;
+    struct proxy_counts counts;
+    void (*on_drained)(struct proxy_worker *w); /* draining, and the last transaction ended */
+    void *context;
+};
+
+int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
+                        struct proxy_shared *shared, struct diag *d) MUST_USE;
+/* Takes a reference to the snapshot and opens its listeners. */
+int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg, struct diag *d) MUST_USE;
+/* Stops accepting, closes idle connections; on_drained is called when nothing is under way. */
+void proxy_worker_drain(struct proxy_worker *w);
+/* Ends what is still under way, closes everything, frees. */
+void proxy_worker_destroy(struct proxy_worker **w);
+
+struct proxy_conf *proxy_conf_ref(struct proxy_conf *c);
+void proxy_conf_unref(struct proxy_conf **c);
+
+#endif
