@@ -1,0 +1,132 @@
+#include "codec/uri.h"
+
+struct str uri_path(struct str target)
+{
+    ptrdiff_t at = str_find(target, '?');
+    return at < 0 ? target : str_sub(target, 0, (size_t)at);
+}
+
+struct str uri_query(struct str target)
+{
+    ptrdiff_t at = str_find(target, '?');
+    return at < 0 ? STR_NULL : str_from(target, (size_t)at + 1);
+}
+
+bool uri_segment(struct str *path, struct str *segment)
+{
+    if (path->n == 0 || path->p[0] != '/')
+        return false;
+    *path = str_from(*path, 1);
+    ptrdiff_t end = str_find(*path, '/');
+    *segment = end < 0 ? *path : str_sub(*path, 0, (size_t)end);
+    *path = str_from(*path, segment->n);
+    return true;
+}
+
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+/* The byte that s begins with, decoded, and how many bytes of s it takes; -1 for a bad escape. */
+static int next_byte(struct str s, size_t *took)
+{
+    uint64_t v;
+    *took = 1;
+    if (s.p[0] != '%')
+        return (unsigned char)s.p[0];
+    if (s.n < 3 || str_hex(str_sub(s, 1, 2), 255, &v) < 0)
+        return -1;
+    *took = 3;
+    return (int)v;
+}
+
+bool uri_segment_is_plain(struct str segment)
+{
+    size_t bytes = 0, dots = 0, took;
+    for (struct str s = segment; s.n; s = str_from(s, took), bytes++) {
+        int c = next_byte(s, &took);
+        if (c == '/' || c < 0)
+            return false;
+        dots += c == '.';
+    }
+    return bytes > 0 && !(dots == bytes && bytes <= 2);
+}
+
+bool uri_segment_is(struct str segment, struct str literal)
+{
+    size_t took;
+    for (; segment.n && literal.n;
+         segment = str_from(segment, took), literal = str_from(literal, 1)) {
+        int c = next_byte(segment, &took);
+        if (took == 3 && (c < 0 || !is_unreserved((unsigned char)c)))
+            return false; /* an encoded reserved character is not the character (RFC 3986 2.2) */
+        if (c != (unsigned char)literal.p[0])
+            return false;
+    }
+    return segment.n == 0 && literal.n == 0;
+}
+
+bool uri_query_find(struct str target, struct str name, struct str *value)
+{
+    struct str rest = uri_query(target), piece;
+    while (str_split(&rest, '&', &piece)) {
+        ptrdiff_t eq = str_find(piece, '=');
+        struct str key = eq < 0 ? piece : str_sub(piece, 0, (size_t)eq);
+        if (!uri_segment_is(key, name))
+            continue;
+        *value = eq < 0 ? STR_NULL : str_from(piece, (size_t)eq + 1);
+        return true;
+    }
+    return false;
+}
+
+int uri_decode(struct str text, struct out *o)
+{
+    size_t took;
+    for (; text.n; text = str_from(text, took)) {
+        int c = next_byte(text, &took);
+        if (c < 0)
+            return ERR_INVALID;
+        out_char(o, (char)c);
+    }
+    return 0;
+}
+
+void uri_encode(struct str text, struct out *o)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if (is_unreserved(c)) {
+            out_char(o, (char)c);
+        } else {
+            out_char(o, '%');
+            out_char(o, hex[c >> 4]);
+            out_char(o, hex[c & 15]);
+        }
+    }
+}
+
+static bool is_lower_hex(struct str s, bool not_all_zero)
+{
+    bool nonzero = false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
+            return false;
+        nonzero |= s.p[i] != '0';
+    }
+    return nonzero || !not_all_zero;
+}
+
+bool uri_is_traceparent(struct str v)
+{
+    /* 2 version - 32 trace-id - 16 parent-id - 2 flags; a later version may go on after a dash */
+    if (v.n < 55 || v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' || str_starts(v, STR("ff")))
+        return false;
+    if (v.n > 55 && (str_starts(v, STR("00")) || v.p[55] != '-'))
+        return false;
+    return is_lower_hex(str_sub(v, 0, 2), false) && is_lower_hex(str_sub(v, 3, 32), true) &&
+           is_lower_hex(str_sub(v, 36, 16), true) && is_lower_hex(str_sub(v, 53, 2), false);
+}

@@ -1,0 +1,33 @@
+/* codec/uri.h: request targets in origin-form (RFC 3986, RFC 9112 section 3.2.1), and two field
+ * values of the same kind. Pure. */
+#ifndef CODEC_URI_H
+#define CODEC_URI_H
+
+#include "base/err.h"
+#include "base/out.h"
+
+/* The part before '?', and the part after it (absent when there is no '?'). */
+struct str uri_path(struct str target);
+struct str uri_query(struct str target);
+
+/* Takes the next segment off *path ("/v2/images" gives "v2", then "images"; a trailing slash gives
+ * an empty last one). False at the end. */
+bool uri_segment(struct str *path, struct str *segment);
+/* Whether a segment may stand for a variable: not empty, not "." or "..", encoded or not, and
+ * without an encoded slash. */
+bool uri_segment_is_plain(struct str segment);
+/* Whether a segment as sent equals a literal, with unreserved characters decoded. */
+bool uri_segment_is(struct str segment, struct str literal);
+
+/* The value of the first parameter with this name, as sent; absent value when it has no '='. */
+bool uri_query_find(struct str target, struct str name, struct str *value);
+
+/* Percent-decoding, strict: ERR_INVALID for a '%' without two digits. */
+int uri_decode(struct str text, struct out *o) MUST_USE;
+/* Encodes all but unreserved characters. */
+void uri_encode(struct str text, struct out *o);
+
+/* A valid W3C traceparent, version 00 or later, with ids that are not all zeros. */
+bool uri_is_traceparent(struct str value);
+
+#endif
