@@ -33,21 +33,22 @@ struct app_carried {
     struct str memory_ids[2]; /* 7: tracestate's cheops member and the correlation field's value,
                                * to be looked up when carrier is NONE; absent: none */
     struct str correlation; /* a well-formed value of the correlation field that the client sent */
-    struct str *lines;      /* fields written instead of dropped ones, each "Name: value\r\n" */
+    struct str lines[4];    /* fields written instead of dropped ones, each "name: value\r\n" */
     size_t n_lines;
 };
 
 /* Reads carriers 1 to 5 and finds the identifiers of 7; removes every one of them from the request:
- * their fields are marked `drop`, a credential's or baggage's rest is in `lines`. Internal Cheops-*
- * request fields are dropped too. ERR_SCOPE_SYNTAX when a carrier is there but cannot be decoded (a
- * suffix that is no base64url); ERR_NO_MEMORY. */
+ * fields are marked `drop`, credentials are cut (h1_cut_value), what is left of baggage and
+ * tracestate is in `lines`. Internal Cheops-* request fields are dropped too. ERR_SCOPE_SYNTAX when
+ * a carrier cannot be decoded, or the field of carrier 1 stands twice; ERR_NO_MEMORY. */
 int app_carriers_read(const struct app *app, struct h1_head *head, struct arena *arena,
                       struct app_carried *out, struct diag *d) MUST_USE;
 
 /* Carriers of the path variable (3) and the body (6), once the class is known. `body` is what was
  * read of the body (absent: none). Sets carrier and text in *io if none was found before. */
-int app_carriers_read_body(const struct app *app, const struct app_class *class_, struct str body,
-                           struct arena *arena, struct app_carried *io, struct diag *d) MUST_USE;
+int app_carriers_read_body(const struct app *app, struct h1_head *head,
+                           const struct app_class *class_, struct str body, struct arena *arena,
+                           struct app_carried *io, struct diag *d) MUST_USE;
 
 /* Fresh values for carrier 7, made by the caller (randomness is not pure). */
 struct app_carrier_ids {
@@ -56,11 +57,21 @@ struct app_carrier_ids {
 };
 
 /* Writes the carriers that `propagate` lists as field lines, for a request to `service` under the
- * frozen scope `scope` (canonical text): marks those of the head's fields that are replaced as
- * `drop`. Before a service that checks credentials every credential field is cut; to others the
- * suffix is set where `propagate` lists the field. */
-void app_carriers_set(const struct app *app, const struct app_service *service, struct str scope,
-                      const struct app_carrier_ids *ids, struct h1_head *head, struct out *o);
+ * frozen scope `scope` (canonical text), and marks the head's fields that they replace as `drop`.
+ * The lines must stand before the copied fields. Before a service that checks credentials no suffix
+ * is set (they were cut when the carriers were read), nor without `with_suffix`. */
+void app_carriers_set(const struct app *app, const struct app_service *service, bool with_suffix,
+                      struct str scope, const struct app_carrier_ids *ids, struct h1_head *head,
+                      struct out *o);
+
+/* Names of the fields that app_carriers_set would write, at most max; returns how many. */
+size_t app_carriers_names(const struct app *app, const struct app_service *service,
+                          bool with_suffix, struct str *names, size_t max);
+
+/* Writes the value of Location, Content-Location or (is_link) Link with the prefix of carrier 4 put
+ * back before each path that leads to this door: a path alone, or a URL with `authority`. */
+void app_prefix_put_back(struct str prefix, struct str authority, struct str value, bool is_link,
+                         struct out *o);
 
 /* Whether a value has the form of the correlation field ("req-{uuid4}"). */
 bool app_correlation_is(const struct app *app, struct str value);

@@ -1,4 +1,5 @@
 #include "codec/h1.h"
+#include "base/check.h"
 #include "codec/h1_scan.h"
 
 static const struct {
@@ -138,6 +139,7 @@ static const char *parse_field(const char *base, const char *p, const char *end,
     f->value_len = (uint32_t)(last - value);
     f->id = find_id((struct str){name, f->name_len});
     f->drop = field_names[f->id].hop;
+    f->cut = false;
     return p + 2;
 }
 
@@ -413,15 +415,32 @@ int h1_response_parse(struct h1_head *h, struct str bytes, struct h1_field *fiel
     return 0;
 }
 
+void h1_cut_value(struct h1_head *h, size_t i, size_t n)
+{
+    CHECK(n <= h->fields[i].value_len);
+    h->fields[i].value_len = (uint32_t)n;
+    h->fields[i].cut = true;
+}
+
+static void write_cut(const struct h1_head *h, size_t i, struct out *o)
+{
+    out_str(o, h1_name(h, i));
+    OUT(o, ": ");
+    out_str(o, h1_value(h, i));
+    OUT(o, "\r\n");
+}
+
 void h1_copy_fields(const struct h1_head *h, struct out *o)
 {
     for (size_t i = 0; i < h->n_fields;) {
-        if (h->fields[i].drop) {
+        if (h->fields[i].drop || h->fields[i].cut) {
+            if (!h->fields[i].drop)
+                write_cut(h, i, o);
             i++;
             continue;
         }
         uint32_t from = h->fields[i].name;
-        while (i < h->n_fields && !h->fields[i].drop)
+        while (i < h->n_fields && !h->fields[i].drop && !h->fields[i].cut)
             i++;
         /* A run ends where the next field's name begins, or before the empty line. */
         uint32_t to = i < h->n_fields ? h->fields[i].name : h->size - 2;

@@ -31,6 +31,7 @@ struct h1_field {
     uint32_t name_len, value_len; /* value without surrounding white space */
     uint8_t id;                   /* enum h1_field_id */
     bool drop;                    /* not to be forwarded: h1_copy_fields leaves it out */
+    bool cut;                     /* value_len was shortened: written on its own */
 };
 
 enum h1_method {
@@ -109,8 +110,11 @@ size_t h1_find_name(const struct h1_head *h, struct str name, size_t from);
 /* Whether a comma separated list of tokens has this token (any case). */
 bool h1_has_token(struct str list, struct str token);
 
-/* Writes every field that is not marked `drop`, each with its CRLF, as it came; runs of them in one
- * piece. */
+/* Shortens a field's value to its first n bytes. */
+void h1_cut_value(struct h1_head *h, size_t i, size_t n);
+
+/* Writes every field that is not marked `drop`, each with its CRLF: as it came, runs of them in one
+ * piece; those whose value was cut on their own. */
 void h1_copy_fields(const struct h1_head *h, struct out *o);
 
 /* RFC 9110 section 9.2.1 and 9.2.2. */
