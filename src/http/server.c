@@ -295,7 +295,10 @@ void http_server_adopt(struct http_server *s, struct rt_stream *stream)
         rt_stream_close(stream);
         return;
     }
-    c->io.stream = *stream;
+    if (rt_stream_move(&c->io.stream, stream, &c->task) < 0) {
+        conn_die(c);
+        return;
+    }
     become_idle(c);
     rt_wake(s->env->loop, &c->task);
 }

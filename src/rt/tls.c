@@ -1,0 +1,207 @@
+/* TLS contexts: made once from files, then only read, by all loops. */
+#include "rt/tls_internal.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Forward secrecy and authenticated encryption only, for TLS 1.2; 1.3 has nothing else. */
+#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK"
+
+void rt_tls_print_errors(struct out *o)
+{
+    unsigned long e;
+    bool is_first = true;
+    while ((e = ERR_get_error()) != 0) {
+        if (!is_first)
+            OUT(o, ", ");
+        is_first = false;
+        const char *reason = ERR_reason_error_string(e);
+        if (reason)
+            out_str(o, str_of(reason));
+        else if (ERR_SYSTEM_ERROR(e))
+            out_str(o, str_of(strerrordesc_np(ERR_GET_REASON(e))));
+        else
+            out_fmt(o, "error %lx", e);
+    }
+}
+
+static int refuse(struct diag *d, const char *what, const char *file)
+{
+    char text[256];
+    struct out o;
+    out_init(&o, text, sizeof text);
+    rt_tls_print_errors(&o);
+    return diag_set(d, ERR_CONFIG, "cannot use %s '%s': %.*s", what, file, STR_ARG(out_get(&o)));
+}
+
+/* ---- own certificate */
+
+/* A key that wants a pass phrase is refused: nobody is there to ask. */
+static int no_passphrase(char *to, int n, int writing, void *context)
+{
+    return -1;
+}
+
+static int64_t seconds_of(const ASN1_TIME *t)
+{
+    struct tm tm;
+    return t && ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+static int load_certificate(struct rt_tls *t, const struct rt_tls_config *c, struct diag *d)
+{
+    if (!c->certificate) {
+        if (!c->is_server)
+            return 0;
+        return diag_set(d, ERR_CONFIG, "a TLS server needs a certificate and its key");
+    }
+    if (!c->key)
+        return diag_set(d, ERR_CONFIG, "certificate '%s' has no key", c->certificate);
+    SSL_CTX_set_default_passwd_cb(t->ctx, no_passphrase);
+    if (SSL_CTX_use_certificate_chain_file(t->ctx, c->certificate) != 1)
+        return refuse(d, "certificate", c->certificate);
+    if (SSL_CTX_use_PrivateKey_file(t->ctx, c->key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(t->ctx) != 1)
+        return refuse(d, "key", c->key);
+    t->not_after = seconds_of(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
+    return 0;
+}
+
+/* ---- the peer's certificate */
+
+static int load_crl(struct rt_tls *t, const char *file, struct diag *d)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+    X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (!lookup || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1)
+        return refuse(d, "revocation list", file);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    return 0;
+}
+
+static int load_ca(struct rt_tls *t, const struct rt_tls_config *c, struct diag *d)
+{
+    if (!c->ca) {
+        if (c->require_peer)
+            return diag_set(d, ERR_CONFIG, "clients cannot be verified without their CA");
+        if (c->is_server)
+            return 0;
+        if (SSL_CTX_set_default_verify_paths(t->ctx) != 1)
+            return refuse(d, "CA of", "the system");
+    } else {
+        if (SSL_CTX_load_verify_file(t->ctx, c->ca) != 1)
+            return refuse(d, "CA", c->ca);
+        STACK_OF(X509_NAME) *names = c->is_server ? SSL_load_client_CA_file(c->ca) : NULL;
+        if (names)
+            SSL_CTX_set_client_CA_list(t->ctx, names); /* takes it */
+    }
+    int mode = SSL_VERIFY_PEER;
+    if (c->require_peer)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(t->ctx, mode, NULL);
+    return c->crl ? load_crl(t, c->crl, d) : 0;
+}
+
+/* ---- ALPN */
+
+/* RFC 7301 section 3.2: a client that offers only other protocols is refused. */
+static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *n,
+                       const unsigned char *offered, unsigned n_offered, void *context)
+{
+    const struct rt_tls *t = context;
+    unsigned char *chosen;
+    if (SSL_select_next_proto(&chosen, n, t->alpn, t->n_alpn, offered, n_offered) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static int set_alpn(struct rt_tls *t, const char *name)
+{
+    size_t n = name ? strlen(name) : 0;
+    if (!n)
+        return 0;
+    CHECK(n < sizeof t->alpn);
+    t->alpn[0] = (unsigned char)n;
+    memcpy(t->alpn + 1, name, n);
+    t->n_alpn = (unsigned)n + 1;
+    if (t->is_server)
+        SSL_CTX_set_alpn_select_cb(t->ctx, select_alpn, t);
+    else if (SSL_CTX_set_alpn_protos(t->ctx, t->alpn, t->n_alpn) != 0)
+        return ERR_NO_MEMORY;
+    return 0;
+}
+
+/* ---- contexts */
+
+static int set_options(struct rt_tls *t, const struct rt_tls_config *c)
+{
+    SSL_CTX *ctx = t->ctx;
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(ctx, 1);
+    /* Tickets keep sessions at the client. Where clients show certificates there is no resumption:
+     * a certificate that was revoked since would be taken once more. */
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    if (c->is_server && c->ca) {
+        SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+        if (SSL_CTX_set_num_tickets(ctx, 0) != 1)
+            return ERR_NO_MEMORY;
+    } else if (c->is_server && SSL_CTX_set_num_tickets(ctx, 1) != 1) {
+        return ERR_NO_MEMORY;
+    }
+    int lowest = c->only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+    if (SSL_CTX_set_min_proto_version(ctx, lowest) != 1 ||
+        SSL_CTX_set_cipher_list(ctx, CIPHERS_1_2) != 1 || SSL_CTX_set_dh_auto(ctx, 1) != 1)
+        return ERR_NO_MEMORY;
+    return set_alpn(t, c->alpn);
+}
+
+int rt_tls_create(struct rt_tls **out, const struct rt_tls_config *c, struct diag *d)
+{
+    ERR_clear_error();
+    struct rt_tls *t = calloc(1, sizeof *t);
+    if (!t)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for a TLS context");
+    atomic_init(&t->refs, 1);
+    t->is_server = c->is_server;
+    t->ctx = SSL_CTX_new(c->is_server ? TLS_server_method() : TLS_client_method());
+    int rc = t->ctx ? set_options(t, c) : ERR_NO_MEMORY;
+    if (rc < 0)
+        diag_set(d, rc, "no memory for a TLS context");
+    if (rc == 0)
+        rc = load_certificate(t, c, d);
+    if (rc == 0)
+        rc = load_ca(t, c, d);
+    ERR_clear_error();
+    if (rc < 0)
+        rt_tls_unref(&t);
+    else
+        *out = t;
+    return rc;
+}
+
+struct rt_tls *rt_tls_ref(struct rt_tls *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void rt_tls_unref(struct rt_tls **out)
+{
+    struct rt_tls *t = *out;
+    *out = NULL;
+    if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    SSL_CTX_free(t->ctx);
+    free(t);
+}
+
+int64_t rt_tls_not_after(const struct rt_tls *t)
+{
+    return t->not_after;
+}
