@@ -1,0 +1,46 @@
+# The front door. Meson and Ninja build, tools/stages runs the checks and counts them.
+PREFIX_ARGS = $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+.PHONY: all demo test test-quick test-long asan tsan fuzz lint fmt install clean
+
+all: build/build.ninja
+	@ninja -C build
+
+build/build.ninja:
+	@tools/deps --check --only build
+	meson setup build
+
+demo:
+	@tools/deps --only build --only demo
+	@$(MAKE) --no-print-directory all
+	@lab/demo
+
+# All tests that a change must pass; under half an hour.
+test:
+	@tools/deps
+	@tools/stages build unit gates system apps
+
+# The same without the real applications.
+test-quick:
+	@tools/deps --only build --only test
+	@tools/stages build unit gates system
+
+# What takes hours: more histories, longer fuzzing.
+test-long:
+	@tools/deps
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/stages build unit gates system apps long fuzz
+
+asan tsan fuzz:
+	@tools/stages $@
+
+lint:
+	@tools/stages build gates tidy analyzer
+
+fmt:
+	@tools/check_format --fix
+
+install: all
+	meson install -C build --no-rebuild $(PREFIX_ARGS)
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-analyzer
