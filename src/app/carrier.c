@@ -270,7 +270,7 @@ int app_carriers_read(const struct app *app, struct h1_head *head, struct arena 
                       struct app_carried *out, struct diag *d)
 {
     struct reading r = {app, head, arena, out, d};
-    *out = (struct app_carried){0};
+    *out = (struct app_carried){.target = head->target};
     int rc = read_scope_fields(&r, H1_SCOPE);
     if (rc == 0)
         rc = read_scope_fields(&r, H1_X_SCOPE);
@@ -298,7 +298,7 @@ int app_carriers_read(const struct app *app, struct h1_head *head, struct arena 
 static int read_path(struct reading *r, const struct app_class *class_, size_t variable)
 {
     struct str value = class_->values[variable];
-    struct str target = r->out->target.p ? r->out->target : r->head->target;
+    struct str target = r->out->target;
     ptrdiff_t at = str_find(value, r->app->carriers.path_separator);
     if (at < 0)
         return 0;
@@ -320,11 +320,10 @@ static int read_body(struct reading *r, struct str body)
     return take_decoded(r, APP_CARRIER_BODY, &o, rc, "the body");
 }
 
-int app_carriers_read_body(const struct app *app, struct h1_head *head,
-                           const struct app_class *class_, struct str body, struct arena *arena,
-                           struct app_carried *io, struct diag *d)
+int app_carriers_read_body(const struct app *app, const struct app_class *class_, struct str body,
+                           struct arena *arena, struct app_carried *io, struct diag *d)
 {
-    struct reading r = {app, head, arena, io, d};
+    struct reading r = {app, NULL, arena, io, d};
     const struct app_type *type = class_->type;
     int rc = 0;
     if (!type)
@@ -339,34 +338,31 @@ int app_carriers_read_body(const struct app *app, struct h1_head *head,
 
 /* ---- setting */
 
-static bool has_suffix(const struct app *app, const struct app_service *service, bool with_suffix,
-                       struct str name)
+static bool has_suffix(const struct app_carriers_in *in, struct str name)
 {
-    const struct app_propagate *p = &app->propagate;
-    return with_suffix && !service->checks_credentials &&
+    const struct app_propagate *p = &in->app->propagate;
+    return in->with_suffix && !in->service->checks_credentials &&
            is_among(name, p->credential_fields, p->n_credential_fields);
 }
 
-void app_carriers_set(const struct app *app, const struct app_service *service, bool with_suffix,
-                      struct str scope, const struct app_carrier_ids *ids, struct h1_head *head,
-                      struct out *o)
+void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, struct out *o)
 {
-    const struct app_propagate *p = &app->propagate;
-    struct str correlation = app->carriers.correlation_field;
-    bool with_correlation = p->correlation && correlation.p && ids->correlation.p;
+    const struct app_propagate *p = &in->app->propagate;
+    struct str correlation = in->app->carriers.correlation_field;
+    bool with_correlation = p->correlation && correlation.p && in->ids.correlation.p;
     if (p->scope_field) {
         OUT(o, "Scope: ");
-        out_str(o, scope);
+        out_str(o, in->scope);
         OUT(o, "\r\n");
     }
     if (p->baggage) {
         OUT(o, "baggage: scope=");
-        uri_encode(scope, o);
+        uri_encode(in->scope, o);
         OUT(o, "\r\n");
     }
-    if (ids->trace_id.p) {
+    if (in->ids.trace_id.p) {
         OUT(o, "tracestate: cheops=");
-        out_str(o, ids->trace_id);
+        out_str(o, in->ids.trace_id);
         OUT(o, "\r\n");
     }
     for (size_t i = 0; i < head->n_fields; i++) {
@@ -375,27 +371,27 @@ void app_carriers_set(const struct app *app, const struct app_service *service, 
             continue;
         if (with_correlation && name_is(name, correlation)) {
             head->fields[i].drop = true;
-        } else if (has_suffix(app, service, with_suffix, name)) {
+        } else if (has_suffix(in, name)) {
             head->fields[i].drop = true;
             out_str(o, name);
             OUT(o, ": ");
             out_str(o, h1_value(head, i));
             out_str(o, SUFFIX);
-            base64_encode(BASE64_URL, scope, o);
+            base64_encode(BASE64_URL, in->scope, o);
             OUT(o, "\r\n");
         }
     }
     if (with_correlation) {
         out_str(o, correlation);
         OUT(o, ": ");
-        out_str(o, ids->correlation);
+        out_str(o, in->ids.correlation);
         OUT(o, "\r\n");
     }
 }
 
-size_t app_carriers_names(const struct app *app, const struct app_service *service,
-                          bool with_suffix, struct str *names, size_t max)
+size_t app_carriers_names(const struct app_carriers_in *in, struct str *names, size_t max)
 {
+    const struct app *app = in->app;
     const struct app_propagate *p = &app->propagate;
     size_t n = 0;
     if (p->scope_field && n < max)
@@ -405,7 +401,7 @@ size_t app_carriers_names(const struct app *app, const struct app_service *servi
     if (n < max)
         names[n++] = STR("tracestate");
     for (size_t i = 0; i < p->n_credential_fields && n < max; i++)
-        if (has_suffix(app, service, with_suffix, p->credential_fields[i]))
+        if (has_suffix(in, p->credential_fields[i]))
             names[n++] = p->credential_fields[i];
     if (p->correlation && app->carriers.correlation_field.p && n < max)
         names[n++] = app->carriers.correlation_field;

@@ -28,7 +28,7 @@ enum app_carrier {
 struct app_carried {
     enum app_carrier carrier;
     struct str text;   /* the scope's text, decoded; absent: none */
-    struct str target; /* the request target without prefix and path carriers */
+    struct str target; /* the request target without prefix and path carriers; never absent */
     struct str prefix; /* "/~scope/…" as it came, to be put back on Location; absent: none */
     struct str memory_ids[2]; /* 7: tracestate's cheops member and the correlation field's value,
                                * to be looked up when carrier is NONE; absent: none */
@@ -46,9 +46,8 @@ int app_carriers_read(const struct app *app, struct h1_head *head, struct arena 
 
 /* Carriers of the path variable (3) and the body (6), once the class is known. `body` is what was
  * read of the body (absent: none). Sets carrier and text in *io if none was found before. */
-int app_carriers_read_body(const struct app *app, struct h1_head *head,
-                           const struct app_class *class_, struct str body, struct arena *arena,
-                           struct app_carried *io, struct diag *d) MUST_USE;
+int app_carriers_read_body(const struct app *app, const struct app_class *class_, struct str body,
+                           struct arena *arena, struct app_carried *io, struct diag *d) MUST_USE;
 
 /* Fresh values for carrier 7, made by the caller (randomness is not pure). */
 struct app_carrier_ids {
@@ -57,16 +56,20 @@ struct app_carrier_ids {
 };
 
 /* Writes the carriers that `propagate` lists as field lines, for a request to `service` under the
- * frozen scope `scope` (canonical text), and marks the head's fields that they replace as `drop`.
+ * frozen scope (canonical text), and marks the head's fields that they replace as `drop`.
  * The lines must stand before the copied fields. Before a service that checks credentials no suffix
  * is set (they were cut when the carriers were read), nor without `with_suffix`. */
-void app_carriers_set(const struct app *app, const struct app_service *service, bool with_suffix,
-                      struct str scope, const struct app_carrier_ids *ids, struct h1_head *head,
-                      struct out *o);
+struct app_carriers_in {
+    const struct app *app;
+    const struct app_service *service;
+    bool with_suffix;
+    struct str scope;
+    struct app_carrier_ids ids;
+};
+void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, struct out *o);
 
 /* Names of the fields that app_carriers_set would write, at most max; returns how many. */
-size_t app_carriers_names(const struct app *app, const struct app_service *service,
-                          bool with_suffix, struct str *names, size_t max);
+size_t app_carriers_names(const struct app_carriers_in *in, struct str *names, size_t max);
 
 /* Writes the value of Location, Content-Location or (is_link) Link with the prefix of carrier 4 put
  * back before each path that leads to this door: a path alone, or a URL with `authority`. */

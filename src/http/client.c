@@ -95,13 +95,13 @@ static struct http_client_conn *take_idle(struct http_pool *p, struct rt_task *t
     return NULL;
 }
 
-static int wait_in_queue(struct http_pool *p, struct rt_task *task, struct http_waiter *w,
-                         struct diag *d)
+static int wait_in_queue(struct http_pool *p, const struct http_want *want, struct diag *d)
 {
+    struct http_waiter *w = want->waiter;
     if (p->n_waiting >= p->max_waiting)
         return diag_set(d, ERR_OVERLOADED, "%zu requests wait for a connection to %.*s already",
                         p->n_waiting, STR_ARG(rt_name_text(p->name)));
-    w->task = task;
+    w->task = want->task;
     w->pool = p;
     list_push(&p->waiting, &w->link);
     p->n_waiting++;
@@ -145,19 +145,19 @@ static int open_conn(struct http_pool *p, struct rt_task *task, struct http_clie
     return 0;
 }
 
-int http_pool_get(struct http_pool *p, bool unsafe, bool fresh, struct rt_task *task,
-                  struct http_waiter *w, struct http_client_conn **out, struct diag *d)
+int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
+                  struct diag *d)
 {
-    bool may_reuse = !fresh && p->keep_alive != HTTP_KEEP_NEVER &&
-                     (p->keep_alive == HTTP_KEEP_ALWAYS || !unsafe);
-    if (may_reuse && (*out = take_idle(p, task)))
+    bool may_reuse = !want->fresh && p->keep_alive != HTTP_KEEP_NEVER &&
+                     (p->keep_alive == HTTP_KEEP_ALWAYS || !want->unsafe);
+    if (may_reuse && (*out = take_idle(p, want->task)))
         return 0;
     if (p->n_open >= p->max_open) {
         if (list_is_empty(&p->idle))
-            return wait_in_queue(p, task, w, d);
+            return wait_in_queue(p, want, d);
         conn_die(LIST_ITEM(p->idle.prev, struct http_client_conn, link)); /* the coldest */
     }
-    return open_conn(p, task, out, d);
+    return open_conn(p, want->task, out, d);
 }
 
 static int send_greeting(struct http_client_conn *c)

@@ -1,6 +1,6 @@
 /* http/client.h: connections to services and to other sites, pooled per target and loop.
  *
- *     rc = http_pool_get(pool, is_unsafe, &task, &conn);     0: given; ERR_AGAIN: wait for a wake
+ *     rc = http_pool_get(pool, &want, &conn, &d);     0: given; ERR_AGAIN: wait for a wake
  *     rc = http_client_ready(conn, &d);                       connected, greeted
  *     … write the request to conn->io, then
  *     rc = http_client_head(conn, method, &head, &why);       the next head of its answer
@@ -78,10 +78,16 @@ void http_pool_fini(struct http_pool *p);
 
 /* A connection for one request. With `unsafe` and HTTP_KEEP_SAFE a fresh one; `fresh` asks for that
  * in any case (the retry after a reused one broke). `task` is woken by it from then on.
- * ERR_AGAIN: max_open are in use; w waits in the queue, and its task is woken when one may be free.
- * ERR_OVERLOADED: the queue is full. ERR_SERVICE_UNREACHABLE: no address, or refused at once. */
-int http_pool_get(struct http_pool *p, bool unsafe, bool fresh, struct rt_task *task,
-                  struct http_waiter *w, struct http_client_conn **out, struct diag *d) MUST_USE;
+ * ERR_AGAIN: max_open are in use; `waiter` waits in the queue, and its task is woken when one may
+ * be free. ERR_OVERLOADED: the queue is full. ERR_SERVICE_UNREACHABLE: no address, or refused at
+ * once. */
+struct http_want {
+    bool unsafe, fresh;
+    struct rt_task *task;
+    struct http_waiter *waiter;
+};
+int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
+                  struct diag *d) MUST_USE;
 /* Leaves the queue; harmless when not in it. */
 void http_waiter_leave(struct http_waiter *w);
 

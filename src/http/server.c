@@ -1,7 +1,6 @@
 #include "http/server.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define FREE_BLOCKS_MAX 128
 
@@ -271,7 +270,7 @@ void http_server_accept(struct http_server *s, int fd)
     struct http_server_conn *c = s->n_conns < s->options.max_connections ? conn_create(s) : NULL;
     if (!c) {
         s->n_refused++;
-        close(fd);
+        rt_discard(fd);
         return;
     }
     if (rt_stream_accept(&c->io.stream, s->env->loop, fd, s->tls, &c->task) < 0) {

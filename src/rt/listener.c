@@ -187,3 +187,8 @@ void rt_listener_stop(struct rt_listener *l)
     close(fd);
     l->fd = -1;
 }
+
+void rt_discard(int fd)
+{
+    close(fd);
+}

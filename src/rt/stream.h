@@ -178,6 +178,8 @@ int rt_listen(const struct rt_address *at, bool reuse_port, unsigned mode, int *
  * accepts at once before others run. ERR_SYSTEM, ERR_NO_MEMORY. */
 int rt_listener_start(struct rt_listener *l, struct rt_loop *loop, int fd,
                       void (*on_accept)(struct rt_listener *, int), struct diag *d) MUST_USE;
+/* Closes an accepted socket that nobody takes. */
+void rt_discard(int fd);
 /* Stops and closes; what the kernel holds ready is accepted first, so on_accept is called from
  * here. May be called again. */
 void rt_listener_stop(struct rt_listener *l);
