@@ -36,7 +36,9 @@ struct proxy_conf {
     struct http_pool *sites;    /* by site index; the own one unused */
     struct plan_sites plan_sites;
     struct str *site_names;
-    struct str via; /* "Via: 1.1 cheops-Nantes\r\n" */
+    struct peer_target *targets; /* by site index: contexts of `sites` */
+    struct str via;              /* "Via: 1.1 cheops-Nantes\r\n" */
+    char via_text[96];
 };
 
 struct proxy_listener {
@@ -61,6 +63,9 @@ struct proxy_worker {
     size_t n_txns;
     bool draining;
     struct proxy_counts counts;
+    uint64_t id_state;          /* of the transactions' identifiers */
+    unsigned char random[1024]; /* secret bytes, drawn from the kernel in bulk */
+    size_t random_left;
     void (*on_drained)(struct proxy_worker *w); /* draining, and the last transaction ended */
     void *context;
 };
@@ -73,6 +78,9 @@ int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg, struct diag 
 void proxy_worker_drain(struct proxy_worker *w);
 /* Ends what is still under way, closes everything, frees. */
 void proxy_worker_destroy(struct proxy_worker **w);
+
+/* Secret random bytes, n of at most 64. */
+void proxy_worker_random(struct proxy_worker *w, void *to, size_t n);
 
 struct proxy_conf *proxy_conf_ref(struct proxy_conf *c);
 void proxy_conf_unref(struct proxy_conf **c);

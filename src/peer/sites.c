@@ -1,0 +1,177 @@
+#include "peer/sites.h"
+#include "base/check.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct site {
+    _Atomic uint32_t state, jitter_us;
+    _Atomic uint64_t since_ms, heard_ms, changes;
+    unsigned signs; /* of life in a row; the control loop's */
+};
+
+struct peer_sites {
+    size_t n, self;
+    uint32_t suspect_ms, down_ms;
+    struct site *sites;
+    _Atomic uint32_t *rtt; /* n × n, row by row */
+};
+
+static struct site *site_at(const struct peer_sites *s, size_t site)
+{
+    CHECK(site < s->n);
+    return &s->sites[site];
+}
+
+int peer_sites_create(struct peer_sites **out, size_t n, size_t self, uint32_t suspect_ms,
+                      uint32_t down_ms, uint64_t now_ms)
+{
+    struct peer_sites *s = calloc(1, sizeof *s);
+    if (!s)
+        return ERR_NO_MEMORY;
+    s->n = n;
+    s->self = self;
+    s->suspect_ms = suspect_ms;
+    s->down_ms = down_ms;
+    s->sites = calloc(n, sizeof *s->sites);
+    s->rtt = calloc(n * n, sizeof *s->rtt);
+    if (!s->sites || !s->rtt) {
+        peer_sites_destroy(&s);
+        return ERR_NO_MEMORY;
+    }
+    for (size_t i = 0; i < n * n; i++)
+        atomic_init(&s->rtt[i], i % (n + 1) == 0 ? 0 : PEER_RTT_UNKNOWN);
+    for (size_t i = 0; i < n; i++) {
+        atomic_init(&s->sites[i].state, i == self ? PEER_SITE_UP : PEER_SITE_UNKNOWN);
+        atomic_init(&s->sites[i].since_ms, now_ms);
+    }
+    *out = s;
+    return 0;
+}
+
+void peer_sites_destroy(struct peer_sites **sp)
+{
+    struct peer_sites *s = *sp;
+    *sp = NULL;
+    if (!s)
+        return;
+    free(s->sites);
+    free(s->rtt);
+    free(s);
+}
+
+enum peer_site_state peer_sites_state(const struct peer_sites *s, size_t site)
+{
+    return (enum peer_site_state)atomic_load_explicit(&site_at(s, site)->state,
+                                                      memory_order_relaxed);
+}
+
+uint32_t peer_sites_rtt_us(const struct peer_sites *s, size_t from, size_t to)
+{
+    CHECK(from < s->n && to < s->n);
+    return atomic_load_explicit(&s->rtt[from * s->n + to], memory_order_relaxed);
+}
+
+uint32_t peer_sites_jitter_us(const struct peer_sites *s, size_t to)
+{
+    return atomic_load_explicit(&site_at(s, to)->jitter_us, memory_order_relaxed);
+}
+
+uint64_t peer_sites_since_ms(const struct peer_sites *s, size_t site)
+{
+    return atomic_load_explicit(&site_at(s, site)->since_ms, memory_order_relaxed);
+}
+
+uint64_t peer_sites_heard_ms(const struct peer_sites *s, size_t site)
+{
+    return atomic_load_explicit(&site_at(s, site)->heard_ms, memory_order_relaxed);
+}
+
+uint64_t peer_sites_changes(const struct peer_sites *s, size_t site)
+{
+    return atomic_load_explicit(&site_at(s, site)->changes, memory_order_relaxed);
+}
+
+struct str peer_state_name(enum peer_site_state state)
+{
+    static const struct str names[] = {
+        [PEER_SITE_UNKNOWN] = {"unknown", 7},
+        [PEER_SITE_UP] = {"up", 2},
+        [PEER_SITE_SUSPECT] = {"suspect", 7},
+        [PEER_SITE_DOWN] = {"down", 4},
+    };
+    return names[state];
+}
+
+static void become(struct site *x, enum peer_site_state state, uint64_t now_ms)
+{
+    if (atomic_load_explicit(&x->state, memory_order_relaxed) == state)
+        return;
+    atomic_store_explicit(&x->state, state, memory_order_relaxed);
+    atomic_store_explicit(&x->since_ms, now_ms, memory_order_relaxed);
+    atomic_fetch_add_explicit(&x->changes, 1, memory_order_relaxed);
+}
+
+void peer_sites_heard(struct peer_sites *s, size_t site, uint64_t now_ms)
+{
+    struct site *x = site_at(s, site);
+    if (site == s->self)
+        return;
+    atomic_store_explicit(&x->heard_ms, now_ms, memory_order_relaxed);
+    x->signs++;
+    if (peer_sites_state(s, site) != PEER_SITE_DOWN || x->signs >= PEER_SIGNS_UP)
+        become(x, PEER_SITE_UP, now_ms);
+}
+
+void peer_sites_sample(struct peer_sites *s, size_t site, uint32_t us)
+{
+    struct site *x = site_at(s, site);
+    _Atomic uint32_t *cell = &s->rtt[s->self * s->n + site];
+    uint32_t old = atomic_load_explicit(cell, memory_order_relaxed);
+    uint32_t jitter = us / 2, smooth = us;
+    if (us >= PEER_RTT_UNKNOWN)
+        return;
+    if (old != PEER_RTT_UNKNOWN) {
+        uint32_t off = us > old ? us - old : old - us;
+        jitter = atomic_load_explicit(&x->jitter_us, memory_order_relaxed);
+        jitter = (uint32_t)(((uint64_t)jitter * 3 + off) / 4);
+        smooth = (uint32_t)(((uint64_t)old * 7 + us) / 8);
+    }
+    atomic_store_explicit(&x->jitter_us, jitter, memory_order_relaxed);
+    atomic_store_explicit(cell, smooth, memory_order_relaxed);
+}
+
+void peer_sites_failed(struct peer_sites *s, size_t site, uint64_t now_ms)
+{
+    struct site *x = site_at(s, site);
+    x->signs = 0;
+    if (peer_sites_state(s, site) == PEER_SITE_UNKNOWN)
+        become(x, PEER_SITE_DOWN, now_ms);
+}
+
+void peer_sites_published(struct peer_sites *s, size_t from, size_t to, uint32_t us)
+{
+    CHECK(from < s->n && to < s->n);
+    if (from != s->self && from != to)
+        atomic_store_explicit(&s->rtt[from * s->n + to], us, memory_order_relaxed);
+}
+
+void peer_sites_tick(struct peer_sites *s, uint64_t now_ms)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct site *x = &s->sites[i];
+        enum peer_site_state state = peer_sites_state(s, i);
+        uint64_t heard = peer_sites_heard_ms(s, i);
+        uint64_t last = heard ? heard : peer_sites_since_ms(s, i);
+        uint64_t silent = now_ms > last ? now_ms - last : 0;
+        if (i == s->self || state == PEER_SITE_DOWN)
+            continue;
+        if (silent >= s->down_ms) {
+            x->signs = 0;
+            become(x, PEER_SITE_DOWN, now_ms);
+        } else if (silent >= s->suspect_ms && state == PEER_SITE_UP) {
+            x->signs = 0;
+            become(x, PEER_SITE_SUSPECT, now_ms);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+/* The access log: one JSON object a line, written when a transaction ends. docs/access-log.md lists
+ * the members. No credential, body or query is in it. */
+#include "proxy/txn.h"
+
+#define LINE_BYTES 8000
+
+static void put_member(struct out *o, struct str name, struct str value)
+{
+    OUT(o, ",\"");
+    out_str(o, name);
+    OUT(o, "\":");
+    out_json(o, value);
+}
+
+static void put_number(struct out *o, struct str name, uint64_t value)
+{
+    OUT(o, ",\"");
+    out_str(o, name);
+    OUT(o, "\":");
+    out_u64(o, value);
+}
+
+static void put_legs(const struct txn *t, struct out *o)
+{
+    OUT(o, ",\"legs\":[");
+    bool first = true;
+    for (size_t i = 0; i < t->n_legs && i <= t->leg_at; i++) {
+        const struct txn_leg *leg = &t->legs[i];
+        if (!leg->status && !leg->code && !leg->us)
+            continue;
+        out_str(o, first ? STR("{\"site\":") : STR(",{\"site\":"));
+        first = false;
+        out_json(o, txn_cfg(t)->sites[leg->site].name);
+        if (leg->status)
+            put_number(o, STR("status"), leg->status);
+        else
+            put_member(o, STR("error"), str_of(err_name(leg->code)));
+        put_number(o, STR("us"), leg->us);
+        out_char(o, '}');
+    }
+    out_char(o, ']');
+}
+
+static void put_request(const struct txn *t, struct out *o)
+{
+    const struct h1_head *h = &t->x->head;
+    struct str path = t->target.p ? t->target : h->target;
+    ptrdiff_t query = str_find(path, '?');
+    if (query >= 0)
+        path = str_sub(path, 0, (size_t)query);
+    put_member(o, STR("method"), h->method_text);
+    put_member(o, STR("path"), str_sub(path, 0, 1024));
+    if (t->service)
+        put_member(o, STR("service"), t->service->name);
+    if (t->class_.type)
+        put_member(o, STR("type"), t->class_.type->name);
+    if (t->routed)
+        put_member(o, STR("kind"), app_kind_name(t->class_.kind));
+}
+
+void txn_log(const struct txn *t)
+{
+    struct rt_log *log = t->worker->shared->access_log;
+    char memory[LINE_BYTES];
+    struct out o;
+    if (!log || t->is_protocol)
+        return;
+    out_init(&o, memory, sizeof memory);
+    OUT(&o, "{\"time\":\"");
+    rt_print_time(t->begun_wall_us, &o);
+    out_fmt(&o, "\",\"transaction\":\"%016llx\"", (unsigned long long)t->id);
+    if (t->traceparent.p)
+        put_member(&o, STR("trace"), str_sub(t->traceparent, 3, 32));
+    put_member(&o, STR("client"), http_peer_host(t->x->conn));
+    if (t->is_leg)
+        put_member(&o, STR("from"), txn_cfg(t)->sites[t->from_site].name);
+    if (!t->x->error)
+        put_request(t, &o);
+    if (t->scope.p)
+        put_member(&o, STR("scope"), t->scope);
+    if (t->carried.correlation.p)
+        put_member(&o, STR("correlation"), t->carried.correlation);
+    put_member(&o, STR("plan"), t->plan ? plan_form_name(t->plan->form) : STR("local"));
+    put_legs(t, &o);
+    put_number(&o, STR("status"), t->status ? t->status : (unsigned)err_status(t->diag.code));
+    if (t->diag.code)
+        put_member(&o, STR("error"), str_of(err_name(t->diag.code)));
+    put_number(&o, STR("bytes_in"), t->body_bytes);
+    put_number(&o, STR("bytes_out"), t->answer_bytes + t->inspected.n);
+    put_number(&o, STR("us"), rt_mono_us() - t->begun_us);
+    out_char(&o, '}');
+    if (!o.overflowed)
+        rt_log_line(log, out_get(&o));
+}

@@ -1,0 +1,141 @@
+/* ANSWER, TUNNEL and REFUSE: what goes back to the client. */
+#include "proxy/txn.h"
+
+/* Parses the head that `up` holds once more: a held answer's first parse is long gone. */
+static int current_head(struct txn *t, struct h1_head *head)
+{
+    const char *why = "";
+    if (t->answer) {
+        *head = *t->answer;
+        return 0;
+    }
+    int rc = http_client_head(t->up, t->x->head.method, head, &why);
+    return rc < 0 ? ERR_SERVICE_BROKEN : 0;
+}
+
+enum txn_verdict txn_answer_begin(struct txn *t)
+{
+    struct h1_head head;
+    int rc = current_head(t, &head);
+    if (rc == 0)
+        rc = txn_write_answer_head(t, &head);
+    if (rc == ERR_HEAD_TOO_LARGE || rc == ERR_SERVICE_BROKEN)
+        return txn_refuse(t, ERR_SERVICE_BROKEN, "the head of the service's answer is too large");
+    if (rc < 0)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    if (!t->answer)
+        http_client_head_end(t->up, &head, (uint32_t)txn_cfg(t)->limits.trailers);
+    t->status = head.status;
+    t->answer_begun = true;
+    if (t->class_.kind == APP_STREAM) {
+        unsigned idle_s = txn_cfg(t)->timeouts.stream_idle_ms / 1000;
+        rt_stream_keepalive(&txn_client(t)->stream, idle_s);
+        rt_stream_keepalive(&t->up->io.stream, idle_s);
+    }
+    return txn_go(t, TXN_ANSWER);
+}
+
+/* The rest of the request, while the answer already flows. Its failures end the sending only. */
+static void send_rest_of_request(struct txn *t)
+{
+    bool client_side;
+    if (t->request_done || t->up_broken)
+        return;
+    int rc = txn_pump_request(t, &client_side);
+    if (rc == 0)
+        t->request_done = true;
+    else if (rc != ERR_AGAIN)
+        t->up_broken = true;
+}
+
+static enum txn_verdict wait_for_body(struct txn *t)
+{
+    const struct cfg_timeouts *c = &txn_cfg(t)->timeouts;
+    bool client_is_full = http_has_output(txn_client(t));
+    if (txn_timed_out(t)) {
+        diag_set(&t->diag, client_is_full ? ERR_CLIENT_GONE : ERR_SERVICE_TIMEOUT,
+                 client_is_full ? "the client does not read its answer"
+                                : "the service's answer stopped in the middle");
+        return txn_drop(t, t->diag.code);
+    }
+    if (client_is_full)
+        return txn_wait(t, c->client_write_ms);
+    return txn_wait(t, t->class_.kind == APP_STREAM ? c->stream_idle_ms : c->service_body_ms);
+}
+
+enum txn_verdict step_answer(struct txn *t)
+{
+    struct http_conn *client = txn_client(t);
+    bool service_failed;
+    send_rest_of_request(t);
+    int rc = txn_send_kept(t, client, t->inspected, &t->inspected_sent);
+    if (rc == 0)
+        rc = txn_pump(t, &t->up->io, client, &t->answer_bytes, &service_failed);
+    if (rc == 0)
+        return txn_go(t, TXN_DONE);
+    if (rc != ERR_AGAIN) {
+        diag_set(&t->diag, service_failed ? ERR_SERVICE_BROKEN : ERR_CLIENT_GONE, "%s",
+                 service_failed ? "the service's answer broke off" : "the client went away");
+        return txn_drop(t, t->diag.code);
+    }
+    if (txn_client_is_gone(t) && t->request_done)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    return wait_for_body(t);
+}
+
+/* One direction of a tunnel: raw bytes, then the end of sending is passed on. True when it is over.
+ */
+static int tunnel(struct txn *t, struct http_conn *from, struct http_conn *to, uint64_t *bytes,
+                  bool *done)
+{
+    bool from_failed;
+    if (*done)
+        return 0;
+    int rc = txn_pump(t, from, to, bytes, &from_failed);
+    if (rc == 0) {
+        *done = true;
+        rc = rt_stream_shutdown(&to->stream);
+        t->progressed = true;
+    }
+    return rc == ERR_AGAIN ? 0 : rc;
+}
+
+enum txn_verdict step_tunnel(struct txn *t)
+{
+    struct http_conn *client = txn_client(t), *service = &t->up->io;
+    if (client->out_framing != H1_UNTIL_CLOSE || client->in_framing != H1_UNTIL_CLOSE) {
+        unsigned idle_s = txn_cfg(t)->timeouts.stream_idle_ms / 1000;
+        http_read_begin(client, H1_UNTIL_CLOSE, 0, 0);
+        http_read_begin(service, H1_UNTIL_CLOSE, 0, 0);
+        client->out_framing = service->out_framing = H1_UNTIL_CLOSE;
+        client->out_done = service->out_done = false;
+        rt_stream_keepalive(&client->stream, idle_s);
+        rt_stream_keepalive(&service->stream, idle_s);
+    }
+    int rc = tunnel(t, client, service, &t->body_bytes, &t->tunnel_to_service_done);
+    if (rc == 0)
+        rc = tunnel(t, service, client, &t->answer_bytes, &t->tunnel_to_client_done);
+    t->up_broken = true; /* never a connection for another request */
+    t->status = 101;
+    t->keep = false;
+    if (rc < 0 || (t->tunnel_to_client_done && t->tunnel_to_service_done) || txn_timed_out(t))
+        return txn_go(t, TXN_DONE);
+    return txn_wait(t, txn_cfg(t)->timeouts.stream_idle_ms);
+}
+
+enum txn_verdict step_refuse(struct txn *t)
+{
+    if (!t->answer_begun) {
+        t->worker->counts.errors++;
+        if (txn_write_error(t) < 0)
+            return txn_drop(t, ERR_CLIENT_GONE);
+        t->answer_begun = true;
+        t->up_broken = true;
+    }
+    int rc = http_flush(txn_client(t));
+    if (rc == ERR_AGAIN && !txn_timed_out(t))
+        return txn_wait(t, txn_cfg(t)->timeouts.client_write_ms);
+    if (rc < 0)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    return txn_go(t, TXN_DONE);
+}

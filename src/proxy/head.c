@@ -1,0 +1,377 @@
+/* Heads: what goes to a service or another site, and what goes back. Fields that are not touched
+ * are copied in runs, as they came. */
+#include "proxy/txn.h"
+
+#include "app/error.h"
+
+static void put_field(struct out *o, struct str name, struct str value)
+{
+    out_str(o, name);
+    OUT(o, ": ");
+    out_str(o, value);
+    OUT(o, "\r\n");
+}
+
+/* The framing of a message as fields (RFC 9112 section 6). */
+static void put_framing(struct out *o, enum h1_framing framing, uint64_t length)
+{
+    if (framing == H1_LENGTH) {
+        OUT(o, "Content-Length: ");
+        out_u64(o, length);
+        OUT(o, "\r\n");
+    } else if (framing == H1_CHUNKED) {
+        OUT(o, "Transfer-Encoding: chunked\r\n");
+    }
+}
+
+static void drop_all(struct h1_head *h, enum h1_field_id id)
+{
+    for (size_t i = h1_find(h, id, 0); i < h->n_fields; i = h1_find(h, id, i + 1))
+        h->fields[i].drop = true;
+}
+
+/* An IPv6 address is quoted in Forwarded (RFC 7239 section 6). */
+static void put_forwarded(struct txn *t, struct out *o)
+{
+    struct str client = http_peer_host(t->x->conn), host = t->x->head.authority;
+    struct str proto = t->x->conn->is_tls ? STR("https") : STR("http");
+    bool is_ipv6 = str_find(client, ':') >= 0 && !str_eq(client, STR("unix:"));
+    put_field(o, STR("X-Forwarded-For"), client);
+    put_field(o, STR("X-Forwarded-Proto"), proto);
+    if (host.p)
+        put_field(o, STR("X-Forwarded-Host"), host);
+    if (t->carried.prefix.p)
+        put_field(o, STR("X-Forwarded-Prefix"), t->carried.prefix);
+    out_str(o, is_ipv6 ? STR("Forwarded: for=\"[") : STR("Forwarded: for="));
+    out_str(o, str_eq(client, STR("unix:")) ? STR("unknown") : client);
+    if (is_ipv6)
+        OUT(o, "]\"");
+    OUT(o, ";proto=");
+    out_str(o, proto);
+    if (host.p) {
+        OUT(o, ";host=\"");
+        out_str(o, host);
+        OUT(o, "\"");
+    }
+    OUT(o, "\r\n");
+}
+
+static void put_host(struct txn *t, const struct cfg_instance *instance, struct out *o)
+{
+    struct h1_head *h = &t->x->head;
+    if (instance && (instance->host_upstream || !h->authority.p)) {
+        drop_all(h, H1_HOST);
+        put_field(o, STR("Host"), instance->host);
+    } else if (h->is_absolute || h1_find(h, H1_HOST, 0) == h->n_fields) {
+        drop_all(h, H1_HOST);
+        put_field(o, STR("Host"), h->authority.p ? h->authority : STR("localhost"));
+    }
+}
+
+static void put_connection(struct txn *t, bool close, struct out *o)
+{
+    const struct h1_head *h = &t->x->head;
+    if (h->has_upgrade) {
+        OUT(o, "Connection: upgrade\r\n");
+        for (size_t i = h1_find(h, H1_UPGRADE, 0); i < h->n_fields;
+             i = h1_find(h, H1_UPGRADE, i + 1))
+            put_field(o, STR("Upgrade"), h1_value(h, i));
+    } else if (close) {
+        OUT(o, "Connection: close\r\n");
+    }
+}
+
+/* A long body of a chain is offered: it is sent when this leg wants it. */
+static void put_expect(struct txn *t, struct out *o)
+{
+    struct h1_head *h = &t->x->head;
+    t->offering =
+        txn_is_chain(t) && h->framing != H1_NO_BODY && !t->kept_whole && !txn_leg_is_last(t);
+    if (t->continued || t->offering)
+        drop_all(h, H1_EXPECT);
+    if (t->offering)
+        OUT(o, "Expect: 100-continue\r\n");
+}
+
+static void put_leg(struct txn *t, struct out *o)
+{
+    char id[17];
+    struct out text;
+    uint64_t now = rt_now_ms(t->worker->loop);
+    out_init(&text, id, sizeof id);
+    out_fmt(&text, "%016llx", (unsigned long long)t->id);
+    struct peer_leg leg = {
+        .service = t->service->name,
+        .transaction = out_get(&text),
+        .scope = t->scope,
+        .deadline_ms = t->total_due_ms > now ? t->total_due_ms - now : 1,
+    };
+    OUT(o, "Cheops-Leg: ");
+    peer_leg_write(&leg, o);
+    OUT(o, "\r\n");
+}
+
+/* What goes to another site: the request as it was, and what it is a leg of. */
+static void put_to_site(struct txn *t, struct out *o)
+{
+    put_host(t, NULL, o);
+    put_leg(t, o);
+}
+
+/* What goes to a service of this site. */
+static void put_to_service(struct txn *t, struct out *o)
+{
+    const struct cfg_instance *instance = cfg_instance_of(txn_cfg(t), t->service);
+    put_host(t, instance, o);
+    if (!txn_is_scoped(t))
+        return;
+    txn_remember(t);
+    struct app_carriers_in in = {txn_cfg(t)->app, t->service, instance->credential_checks_pass,
+                                 t->scope, t->ids};
+    app_carriers_set(&in, &t->x->head, o);
+}
+
+/* The fields of the request, as this leg gets them. */
+static void put_request_fields(struct txn *t, struct out *o)
+{
+    struct h1_head *h = &t->x->head;
+    if (txn_leg_is_local(t))
+        put_to_service(t, o);
+    else
+        put_to_site(t, o);
+    if (!t->is_leg) {
+        for (int id = H1_FORWARDED; id <= H1_X_FORWARDED_PREFIX; id++)
+            drop_all(h, (enum h1_field_id)id);
+        put_forwarded(t, o);
+    }
+    put_expect(t, o);
+    h1_copy_fields(h, o);
+    for (size_t i = 0; i < t->carried.n_lines; i++)
+        out_str(o, t->carried.lines[i]);
+    out_str(o, t->conf->via);
+    if (t->traceparent.p == t->traceparent_made)
+        put_field(o, STR("traceparent"), t->traceparent);
+    put_connection(t, t->up->pool->keep_alive == HTTP_KEEP_NEVER, o);
+    put_framing(o, h->framing, h->length);
+    if (h->framing == H1_NO_BODY && h->has_length)
+        OUT(o, "Content-Length: 0\r\n");
+}
+
+int txn_write_request_head(struct txn *t)
+{
+    struct h1_head *h = &t->x->head;
+    struct http_conn *io = &t->up->io;
+    struct h1_field marks[H1_MAX_FIELDS];
+    struct out o;
+    int rc = http_head_begin(io, &o);
+    if (rc < 0)
+        return rc;
+    t->up_begin = io->bytes_out;
+    out_str(&o, h->method_text);
+    OUT(&o, " ");
+    out_str(&o, t->target);
+    OUT(&o, " HTTP/1.1\r\n");
+    /* What is marked for this leg must not be missing from the next one. */
+    size_t n = txn_is_chain(t) ? h->n_fields * sizeof *marks : 0;
+    memcpy(marks, h->fields, n);
+    put_request_fields(t, &o);
+    memcpy(h->fields, marks, n);
+    OUT(&o, "\r\n");
+    return http_head_commit(io, &o, h->framing, h->length);
+}
+
+/* ---- answers */
+
+static void put_status_line(struct out *o, unsigned status, struct str reason)
+{
+    OUT(o, "HTTP/1.1 ");
+    out_u64(o, status);
+    OUT(o, " ");
+    out_str(o, reason);
+    OUT(o, "\r\n");
+}
+
+/* "Nantes=refused, Paris=200" */
+static void put_tried(struct txn *t, struct out *o)
+{
+    OUT(o, "Cheops-Tried: ");
+    for (size_t i = 0; i < t->n_legs && i <= t->leg_at; i++) {
+        const struct txn_leg *leg = &t->legs[i];
+        if (i)
+            OUT(o, ", ");
+        out_str(o, txn_cfg(t)->sites[leg->site].name);
+        OUT(o, "=");
+        if (leg->status)
+            out_u64(o, leg->status);
+        else
+            out_str(o, str_of(leg->code == ERR_SITE_DOWN ? "down"
+                              : leg->code == ERR_SITE_TIMEOUT || leg->code == ERR_SERVICE_TIMEOUT
+                                  ? "timeout"
+                              : leg->code == ERR_SERVICE_BROKEN ? "broken"
+                                                                : "refused"));
+    }
+    OUT(o, "\r\n");
+}
+
+/* What the client is told about the scope (scope-lang.md section 6). */
+static void put_scoped(struct txn *t, bool with_site, struct out *o)
+{
+    if (!txn_is_scoped(t) || t->is_leg)
+        return;
+    if (with_site)
+        put_field(o, STR("Cheops-Site"), txn_cfg(t)->sites[txn_leg_site(t)].name);
+    if (txn_is_chain(t))
+        put_tried(t, o);
+}
+
+/* The client's own correlation identifier goes back in the place of the one made here. */
+static void put_correlation(struct txn *t, struct h1_head *head, struct out *o)
+{
+    struct str name = txn_cfg(t)->app->carriers.correlation_field;
+    if (!t->ids.correlation.p || !t->carried.correlation.p)
+        return;
+    for (size_t i = h1_find_name(head, name, 0); i < head->n_fields;
+         i = h1_find_name(head, name, i + 1)) {
+        if (!str_eq(h1_value(head, i), t->ids.correlation))
+            continue;
+        head->fields[i].drop = true;
+        put_field(o, name, t->carried.correlation);
+    }
+}
+
+/* A link to the client's own door gets the prefix back that was cut from the request. */
+static void put_prefixed(struct txn *t, struct h1_head *head, enum h1_field_id id, struct out *o)
+{
+    for (size_t i = h1_find(head, id, 0); i < head->n_fields; i = h1_find(head, id, i + 1)) {
+        head->fields[i].drop = true;
+        out_str(o, h1_name(head, i));
+        OUT(o, ": ");
+        app_prefix_put_back(t->carried.prefix, t->x->head.authority, h1_value(head, i),
+                            id == H1_LINK, o);
+        OUT(o, "\r\n");
+    }
+}
+
+/* Fields of the protocol between sites and client that a service has no business to set. */
+static void drop_internal(struct txn *t, struct h1_head *head)
+{
+    for (size_t i = 0; i < head->n_fields; i++) {
+        struct str name = h1_name(head, i);
+        if (name.n > 7 && (name.p[0] | 0x20) == 'c' &&
+            str_eq_nocase(str_sub(name, 0, 7), STR("cheops-")))
+            head->fields[i].drop = head->fields[i].id != H1_CHEOPS_ERROR || txn_leg_is_local(t);
+    }
+}
+
+/* How the answer's body is framed towards the client, which may be an older one. */
+static enum h1_framing answer_framing(struct txn *t, const struct h1_head *head)
+{
+    if (head->framing != H1_CHUNKED && head->framing != H1_UNTIL_CLOSE)
+        return head->framing;
+    if (t->x->head.minor >= 1)
+        return H1_CHUNKED;
+    t->x->head.keep_alive = false;
+    return H1_UNTIL_CLOSE;
+}
+
+static void put_keep(struct txn *t, struct out *o)
+{
+    if (!http_exchange_keeps(t->x))
+        OUT(o, "Connection: close\r\n");
+    else if (t->x->head.minor == 0)
+        OUT(o, "Connection: keep-alive\r\n");
+}
+
+int txn_write_answer_head(struct txn *t, const struct h1_head *from)
+{
+    struct h1_head copy = *from, *head = &copy; /* the marks on its fields are the scratch's */
+    struct http_conn *io = txn_client(t);
+    struct out o;
+    enum h1_framing framing = answer_framing(t, head);
+    int rc = http_head_begin(io, &o);
+    if (rc < 0)
+        return rc;
+    put_status_line(&o, head->status, head->reason);
+    drop_internal(t, head);
+    if (t->carried.prefix.p) {
+        put_prefixed(t, head, H1_LOCATION, &o);
+        put_prefixed(t, head, H1_CONTENT_LOCATION, &o);
+        put_prefixed(t, head, H1_LINK, &o);
+    }
+    put_correlation(t, head, &o);
+    h1_copy_fields(head, &o);
+    out_str(&o, t->conf->via);
+    if (head->status != 101 && h1_find(head, H1_DATE, 0) == head->n_fields)
+        put_field(&o, STR("Date"), rt_http_date());
+    put_scoped(t, true, &o);
+    if (head->status == 101) {
+        OUT(&o, "Connection: upgrade\r\n");
+        for (size_t i = h1_find(head, H1_UPGRADE, 0); i < head->n_fields;
+             i = h1_find(head, H1_UPGRADE, i + 1))
+            put_field(&o, STR("Upgrade"), h1_value(head, i));
+    } else {
+        put_keep(t, &o);
+        put_framing(&o, framing, head->length);
+        /* HEAD and 304 repeat the length that a GET would have (RFC 9110 section 8.6). */
+        if (framing == H1_NO_BODY && head->has_length && head->status != 204)
+            put_framing(&o, H1_LENGTH, head->length);
+        t->keep = true;
+    }
+    OUT(&o, "\r\n");
+    return http_head_commit(io, &o, framing, head->length);
+}
+
+int txn_write_interim(struct txn *t, const struct h1_head *from)
+{
+    struct http_conn *io = txn_client(t);
+    struct out o;
+    int rc = http_head_begin(io, &o);
+    if (rc < 0)
+        return rc;
+    put_status_line(&o, from->status, from->reason);
+    h1_copy_fields(from, &o);
+    OUT(&o, "\r\n");
+    rc = http_head_commit(io, &o, H1_NO_BODY, 0);
+    return rc < 0 ? rc : http_flush(io);
+}
+
+/* The diagnostic may hold what a client sent: nothing of it may break a field. */
+static int error_status(const struct txn *t)
+{
+    return err_status(t->diag.code);
+}
+
+int txn_write_error(struct txn *t)
+{
+    struct http_conn *io = txn_client(t);
+    const struct cfg *cfg = txn_cfg(t);
+    struct str type;
+    struct out body, o;
+    char memory[4096];
+    bool is_head = !t->x->error && t->x->head.method == H1_HEAD;
+    const struct app_errors *shape = t->service ? &t->service->errors : &cfg->app->errors;
+    int rc = http_head_begin(io, &o);
+    if (rc < 0)
+        return rc;
+    out_init(&body, memory, sizeof memory);
+    app_error_write(shape, &t->diag, t->diag.length || t->diag.offset ? t->scope_source : STR_NULL,
+                    &body, &type);
+    t->status = (unsigned)error_status(t);
+    if (t->x->error)
+        t->x->head.minor = 1;
+    put_status_line(&o, t->status, h1_reason(t->status));
+    put_field(&o, STR("Date"), rt_http_date());
+    out_str(&o, t->conf->via);
+    put_field(&o, STR("Cheops-Error"), str_of(err_name(t->diag.code)));
+    put_scoped(t, false, &o);
+    if (err_is_retryable(t->diag.code) && t->status == 503)
+        OUT(&o, "Retry-After: 1\r\n");
+    put_field(&o, STR("Content-Type"), type);
+    put_keep(t, &o);
+    put_framing(&o, H1_LENGTH, body.n);
+    OUT(&o, "\r\n");
+    if (!is_head)
+        out_str(&o, out_get(&body));
+    t->keep = true;
+    return http_head_commit(io, &o, H1_NO_BODY, 0);
+}

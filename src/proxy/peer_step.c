@@ -1,0 +1,122 @@
+/* PEER: what came in on the listener for other sites: the peer protocol itself, or a leg. */
+#include "proxy/txn.h"
+
+#define PEER_BODY_MAX 65536
+
+static enum txn_verdict write_peer_answer(struct txn *t, const struct peer_answer *a)
+{
+    struct http_conn *io = txn_client(t);
+    struct out o;
+    int rc = http_head_begin(io, &o);
+    if (rc < 0)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    if (a->close)
+        t->x->head.keep_alive = false;
+    out_fmt(&o, "HTTP/1.1 %u %.*s\r\n", a->status, STR_ARG(h1_reason(a->status)));
+    if (a->code)
+        out_fmt(&o, "Cheops-Error: %s\r\n", err_name(a->code));
+    if (!http_exchange_keeps(t->x))
+        OUT(&o, "Connection: close\r\n");
+    out_fmt(&o, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", a->body.n);
+    out_str(&o, a->body);
+    rc = http_head_commit(io, &o, H1_NO_BODY, 0);
+    if (rc < 0)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    t->status = a->status;
+    t->answer_begun = t->keep = true;
+    t->is_protocol = true;
+    return txn_go(t, TXN_REFUSE); /* which flushes it */
+}
+
+/* Checks what a leg says, and makes a transaction with one local leg of it. */
+static int begin_leg(struct txn *t)
+{
+    const struct cfg *cfg = txn_cfg(t);
+    struct h1_head *h = &t->x->head;
+    struct peer_leg leg;
+    size_t field = h1_find(h, H1_CHEOPS_LEG, 0);
+    t->is_leg = true;
+    t->target = h->target;
+    if (field == h->n_fields)
+        return diag_set(&t->diag, ERR_BAD_REQUEST, "a request between sites without Cheops-Leg");
+    int rc = peer_leg_parse(h1_value(h, field), &t->x->arena, &leg, &t->diag);
+    if (rc < 0)
+        return rc;
+    uint64_t id;
+    if (str_hex(leg.transaction, UINT64_MAX, &id) == 0)
+        t->id = id;
+    for (size_t i = 0; i < h->n_fields; i++)
+        if (str_eq_nocase(str_sub(h1_name(h, i), 0, 7), STR("cheops-")))
+            h->fields[i].drop = true;
+    t->scope = leg.scope;
+    t->service = app_service_find(cfg->app, leg.service);
+    if (!t->service)
+        return diag_set(&t->diag, ERR_UNKNOWN_SERVICE, "the description here knows no service %.*s",
+                        STR_ARG(leg.service));
+    t->total_due_ms = rt_now_ms(t->worker->loop) + leg.deadline_ms;
+    return 0;
+}
+
+static int route_leg(struct txn *t)
+{
+    const struct cfg *cfg = txn_cfg(t);
+    struct h1_head *h = &t->x->head;
+    size_t type = h1_find(h, H1_CONTENT_TYPE, 0), trace = h1_find(h, H1_TRACEPARENT, 0);
+    struct app_request r = {
+        .method = h->method_text,
+        .target = t->target,
+        .media_type = type < h->n_fields ? h1_value(h, type) : STR_NULL,
+        .body_is_whole = true,
+    };
+    int rc = begin_leg(t);
+    if (rc < 0)
+        return rc;
+    r.target = t->target;
+    if (trace < h->n_fields)
+        t->traceparent = h1_value(h, trace);
+    app_classify(t->service, &r, &t->class_);
+    t->routed = true;
+    if (!peer_is_allowed(cfg, t->from_site, t->service, t->class_.kind)) {
+        diag_hint(&t->diag, "add it to `allow` of the asking site in this site's configuration");
+        return diag_set(&t->diag, ERR_PEER_NOT_ALLOWED, "%.*s does not run %.*s of %.*s for %.*s",
+                        STR_ARG(cfg->site), STR_ARG(app_kind_name(t->class_.kind)),
+                        STR_ARG(t->service->name), STR_ARG(cfg->sites[t->from_site].name));
+    }
+    if (t->worker->draining)
+        return diag_set(&t->diag, ERR_DRAINING, "%.*s is stopping", STR_ARG(cfg->site));
+    return 0;
+}
+
+/* The body of a request of the protocol, whole. */
+static int read_peer_body(struct txn *t)
+{
+    struct http_conn *io = txn_client(t);
+    struct str data;
+    int rc;
+    while ((rc = http_body_peek(io, &data)) > 0) {
+        if (t->kept.n + data.n > PEER_BODY_MAX || !txn_keep(t, &t->kept, &t->kept_capacity, data))
+            return ERR_BODY_TOO_LARGE;
+        http_body_consume(io, data.n);
+        t->progressed = true;
+    }
+    return rc;
+}
+
+enum txn_verdict step_peer(struct txn *t)
+{
+    struct peer_answer answer = {0};
+    int rc = peer_wants_body(t->x) ? read_peer_body(t) : 0;
+    if (rc == ERR_AGAIN && !txn_timed_out(t))
+        return txn_wait(t, txn_cfg(t)->timeouts.client_body_ms);
+    if (rc == ERR_BODY_TOO_LARGE)
+        return txn_refuse(t, rc, "a message of the peer protocol is too large");
+    if (rc < 0)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    if (peer_serve(t->worker->shared->peer, t->x, t->kept, &t->from_site, &answer) ==
+        PEER_REQUEST_ANSWERED)
+        return write_peer_answer(t, &answer);
+    rc = route_leg(t);
+    if (rc < 0)
+        return txn_refuse(t, rc, "%s", err_text(rc));
+    return txn_go(t, TXN_LEG);
+}

@@ -1,0 +1,311 @@
+/* RELAY and INSPECT: the request flows to the leg until the head of its answer is there. */
+#include "proxy/txn.h"
+
+#include "codec/json.h"
+#include "codec/uri.h"
+
+#define OFFER_MS   1000          /* a body that is offered is sent anyway after this time */
+#define PUMP_BYTES (1024 * 1024) /* moved in one turn before others get theirs */
+
+int txn_pump(struct txn *t, struct http_conn *from, struct http_conn *to, uint64_t *moved,
+             bool *from_failed)
+{
+    struct str data;
+    uint64_t stop = *moved + PUMP_BYTES;
+    int rc;
+    *from_failed = true;
+    while ((rc = http_body_peek(from, &data)) > 0) {
+        long n = http_body_write(to, data);
+        if (n <= 0) {
+            *from_failed = false;
+            return n == 0 ? ERR_AGAIN : (int)n;
+        }
+        http_body_consume(from, (size_t)n);
+        *moved += (uint64_t)n;
+        t->progressed = true;
+        if (*moved >= stop) {
+            rt_wake(t->worker->loop, &t->task);
+            return ERR_AGAIN;
+        }
+    }
+    if (rc == 0) {
+        rc = http_body_write_end(to, from->trailers);
+        *from_failed = rc == ERR_BAD_REQUEST;
+    }
+    if (rc < 0 && rc != ERR_AGAIN)
+        return rc;
+    *from_failed = false;
+    int flushed = http_flush(to);
+    return flushed < 0 ? flushed : rc;
+}
+
+int txn_send_kept(struct txn *t, struct http_conn *to, struct str kept, size_t *sent)
+{
+    while (*sent < kept.n) {
+        long n = http_body_write(to, str_from(kept, *sent));
+        if (n < 0)
+            return (int)n;
+        if (n == 0) {
+            int rc = http_flush(to);
+            return rc < 0 ? rc : ERR_AGAIN;
+        }
+        *sent += (size_t)n;
+        t->progressed = true;
+    }
+    return 0;
+}
+
+int txn_pump_request(struct txn *t, bool *client_failed)
+{
+    uint64_t limit = txn_cfg(t)->limits.body, moved = 0;
+    *client_failed = false;
+    int rc = txn_send_kept(t, &t->up->io, t->kept, &t->kept_sent);
+    if (rc < 0)
+        return rc;
+    rc = txn_pump(t, txn_client(t), &t->up->io, &moved, client_failed);
+    t->body_bytes += moved;
+    t->body_gone |= moved > 0;
+    if (limit && t->body_bytes > limit) {
+        *client_failed = true;
+        return ERR_BODY_TOO_LARGE;
+    }
+    return rc;
+}
+
+/* What is wrong with the client's body, as an answer, or nothing when it has gone. */
+static enum txn_verdict client_failed(struct txn *t, int code)
+{
+    t->up_broken = true; /* the leg has half a request: its connection is not used again */
+    if (code == ERR_BODY_TOO_LARGE)
+        return txn_refuse(t, code, "the body has more than %llu bytes",
+                          (unsigned long long)txn_cfg(t)->limits.body);
+    if (code == ERR_BAD_REQUEST || code == ERR_HEAD_TOO_LARGE)
+        return txn_refuse(t, code, "the framing of the request's body is malformed");
+    return txn_drop(t, ERR_CLIENT_GONE);
+}
+
+/* The leg's connection ended without an answer. A reused one may have been closed by the service
+ * before the request came: then a fresh one is tried, if that can do no harm. */
+static enum txn_verdict leg_broke(struct txn *t, int code, const char *why)
+{
+    bool harmless = h1_is_safe(t->x->head.method) && !t->body_gone;
+    bool unsent = t->up->io.bytes_out == t->up_begin;
+    if (t->up->has_idled && !t->up->has_answer && (harmless || unsent) && !t->body_gone) {
+        http_pool_put(&t->up, false);
+        t->fresh = true;
+        t->kept_sent = 0;
+        t->request_done = t->up_broken = false;
+        return txn_go(t, TXN_CONNECT);
+    }
+    if (code == ERR_SERVICE_BROKEN)
+        diag_set(&t->diag, code, "the service %.*s gave an answer that is not valid: %s",
+                 STR_ARG(t->service->name), why);
+    else
+        diag_set(&t->diag, ERR_SERVICE_BROKEN,
+                 "the service %.*s closed the connection before it answered",
+                 STR_ARG(t->service->name));
+    return txn_leg_failed(t, unsent ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER, ERR_SERVICE_BROKEN);
+}
+
+static enum txn_verdict leg_is_late(struct txn *t)
+{
+    int code = txn_leg_is_local(t) ? ERR_SERVICE_TIMEOUT : ERR_SITE_TIMEOUT;
+    diag_set(&t->diag, code, "the service %.*s at %.*s gave no answer within %llu ms",
+             STR_ARG(t->service->name), STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name),
+             (unsigned long long)((rt_mono_us() - t->leg_begun_us) / 1000));
+    return txn_leg_failed(t, PLAN_END_NO_ANSWER, code);
+}
+
+/* What RELAY waits for, and how long. */
+static enum txn_verdict wait_for_answer(struct txn *t)
+{
+    const struct cfg_timeouts *c = &txn_cfg(t)->timeouts;
+    bool service_is_full = http_has_output(&t->up->io);
+    if (txn_timed_out(t)) {
+        if (t->offering && !txn_is_overdue(t)) {
+            t->offering = false;
+            t->progressed = true;
+            return TXN_AGAIN;
+        }
+        if (!t->request_done && !t->up_broken && !service_is_full && !txn_is_overdue(t))
+            return txn_refuse(t, ERR_REQUEST_TIMEOUT, "the request's body did not arrive in time");
+        return leg_is_late(t);
+    }
+    if (t->offering)
+        return txn_wait(t, OFFER_MS);
+    if (!t->request_done && !t->up_broken)
+        return txn_wait(t, service_is_full ? c->service_body_ms : c->client_body_ms);
+    if (!txn_leg_is_last(t))
+        return txn_wait(t, c->otherwise_ms);
+    return txn_wait(t, c->service_head_ms);
+}
+
+/* Moves the request on. False when the transaction has gone elsewhere: *v. */
+static bool send_request(struct txn *t, enum txn_verdict *v)
+{
+    bool client_side;
+    if (t->request_done || t->up_broken)
+        return true;
+    if (t->offering) {
+        int rc = http_flush(&t->up->io);
+        t->up_broken = rc < 0 && rc != ERR_AGAIN;
+        return true;
+    }
+    int rc = txn_pump_request(t, &client_side);
+    if (rc == 0) {
+        t->request_done = true;
+        t->progressed = true;
+    } else if (rc != ERR_AGAIN && client_side) {
+        *v = client_failed(t, rc);
+        return false;
+    } else if (rc != ERR_AGAIN) {
+        t->up_broken = true; /* it may have answered all the same: RFC 9112 section 9.5 */
+    }
+    return true;
+}
+
+/* 1xx: passed on to who can read it. 100 lets an offered body flow. */
+static enum txn_verdict interim(struct txn *t, const struct h1_head *head)
+{
+    bool is_continue = head->status == 100;
+    int rc = 0;
+    if (is_continue && t->offering)
+        t->offering = false;
+    else if (t->x->head.minor >= 1 &&
+             !(is_continue && (t->continued || !t->x->head.expects_continue)))
+        rc = txn_write_interim(t, head);
+    http_client_head_end(t->up, head, 0);
+    t->progressed = true;
+    if (rc < 0 && rc != ERR_AGAIN)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    return TXN_AGAIN;
+}
+
+/* What another site's Cheops says itself is not the application's answer: nothing was run there,
+ * or nobody knows. */
+static bool is_refusal(struct str code)
+{
+    static const struct str unsure[] = {
+        {"service-timeout", 15}, {"service-broken", 14}, {"maybe-run", 9}, {"request-timeout", 15}};
+    for (size_t i = 0; i < COUNT_OF(unsure); i++)
+        if (str_eq(code, unsure[i]))
+            return false;
+    return true;
+}
+
+/* A list of a chain that selects, and may be empty: its body has to be looked at. */
+static bool wants_inspection(const struct txn *t, const struct h1_head *head)
+{
+    const struct app_type *type = t->class_.type;
+    struct str value;
+    if (!txn_is_chain(t) || txn_leg_is_last(t) || head->status != 200 || !type ||
+        t->class_.kind != APP_LIST || !type->list.array.p || t->x->head.method != H1_GET)
+        return false;
+    for (size_t i = 0; i < type->list.n_selects; i++)
+        if (uri_query_find(t->target, type->list.selects[i], &value))
+            return true;
+    return false;
+}
+
+/* Copies the answer's head out of the read buffer: it is needed after its body was looked at. */
+static int copy_head(struct txn *t, const struct h1_head *head)
+{
+    struct arena *a = &t->x->arena;
+    struct h1_head *copy = arena_zalloc(a, sizeof *copy);
+    struct h1_field *fields = arena_alloc(a, head->n_fields * sizeof *fields + 1);
+    struct str base = arena_str(a, (struct str){head->base, head->size});
+    if (!copy || !fields || !base.p || arena_overflowed(a))
+        return ERR_NO_MEMORY;
+    *copy = *head;
+    copy->base = base.p;
+    copy->reason.p = base.p + (head->reason.p - head->base);
+    copy->fields = memcpy(fields, head->fields, head->n_fields * sizeof *fields);
+    t->answer = copy;
+    return 0;
+}
+
+static enum txn_verdict peer_refused(struct txn *t, const struct h1_head *head, size_t field)
+{
+    struct str code = h1_value(head, field);
+    if (!txn_is_chain(t))
+        return txn_leg_answered(t, head->status, false); /* it names itself: passed on */
+    diag_set(&t->diag, ERR_SITE_REFUSED, "%.*s refused the leg: %.*s",
+             STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name), STR_ARG(code));
+    return txn_leg_failed(t, is_refusal(code) ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER,
+                          ERR_SITE_REFUSED);
+}
+
+static enum txn_verdict final_answer(struct txn *t, const struct h1_head *head)
+{
+    size_t refused = h1_find(head, H1_CHEOPS_ERROR, 0);
+    if (!txn_leg_is_local(t) && refused < head->n_fields)
+        return peer_refused(t, head, refused);
+    if (wants_inspection(t, head)) {
+        if (copy_head(t, head) < 0)
+            return txn_refuse(t, ERR_NO_MEMORY, "no memory to look at an answer");
+        http_client_head_end(t->up, head, (uint32_t)txn_cfg(t)->limits.trailers);
+        return txn_go(t, TXN_INSPECT);
+    }
+    return txn_leg_answered(t, head->status, false);
+}
+
+static enum txn_verdict switch_protocols(struct txn *t, const struct h1_head *head)
+{
+    if (!t->x->head.has_upgrade)
+        return leg_broke(t, ERR_SERVICE_BROKEN, "it switches protocols unasked");
+    t->legs[t->leg_at].status = 101;
+    t->legs[t->leg_at].us = (uint32_t)(rt_mono_us() - t->leg_begun_us);
+    if (txn_write_answer_head(t, head) < 0)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    http_client_head_end(t->up, head, 0);
+    t->answer_begun = true;
+    return txn_go(t, TXN_TUNNEL);
+}
+
+enum txn_verdict step_relay(struct txn *t)
+{
+    struct h1_head head;
+    const char *why = "";
+    enum txn_verdict v;
+    if (t->request_done && txn_client_is_gone(t))
+        return txn_drop(t, ERR_CLIENT_GONE);
+    if (!send_request(t, &v))
+        return v;
+    int rc = http_client_head(t->up, t->x->head.method, &head, &why);
+    if (rc == ERR_AGAIN && t->up_broken && !t->up->io.stream.can_read)
+        return leg_broke(t, ERR_RESET, why);
+    if (rc == ERR_AGAIN)
+        return wait_for_answer(t);
+    if (rc < 0)
+        return leg_broke(t, rc, why);
+    if (head.status == 101)
+        return switch_protocols(t, &head);
+    if (head.status < 200)
+        return interim(t, &head);
+    return final_answer(t, &head);
+}
+
+enum txn_verdict step_inspect(struct txn *t)
+{
+    const struct str pointer = t->class_.type->list.array;
+    struct str data;
+    int rc;
+    for (;;) {
+        enum json_empty empty = json_array_is_empty(t->inspected, pointer);
+        if (empty != JSON_EMPTY_MORE)
+            return txn_leg_answered(t, t->answer->status, empty == JSON_EMPTY_YES);
+        rc = http_body_peek(&t->up->io, &data);
+        if (rc <= 0)
+            break;
+        size_t room = txn_cfg(t)->limits.peek - t->inspected.n;
+        data = str_sub(data, 0, room);
+        if (data.n == 0 || !txn_keep(t, &t->inspected, &t->inspected_capacity, data))
+            return txn_leg_answered(t, t->answer->status, false); /* too long to be empty */
+        http_body_consume(&t->up->io, data.n);
+        t->progressed = true;
+    }
+    if (rc == ERR_AGAIN && !txn_timed_out(t))
+        return txn_wait(t, txn_cfg(t)->timeouts.service_body_ms);
+    /* Whole and not the list that was promised, or broken: that is the client's to see. */
+    return txn_leg_answered(t, t->answer->status, false);
+}

@@ -1,0 +1,336 @@
+/* ROUTE and PEEK: what a request is for, under which scope, and which legs that means. */
+#include "proxy/txn.h"
+
+#include "codec/uri.h"
+
+#define MAX_PASSES 3 /* by this site, before a request is taken for one that goes in circles */
+
+static enum txn_verdict refuse_head(struct txn *t)
+{
+    const char *why = t->x->why ? t->x->why : err_text(t->x->error);
+    return txn_refuse(t, t->x->error, "%s", why);
+}
+
+/* How often Via names this site (RFC 9110 section 7.6.3). */
+static unsigned passes(const struct txn *t)
+{
+    const struct h1_head *h = &t->x->head;
+    unsigned n = 0;
+    for (size_t i = h1_find(h, H1_VIA, 0); i < h->n_fields; i = h1_find(h, H1_VIA, i + 1)) {
+        struct str list = h1_value(h, i), piece;
+        while (str_split(&list, ',', &piece)) {
+            piece = str_trim(piece);
+            ptrdiff_t blank = str_find(piece, ' ');
+            struct str by = str_trim(str_from(piece, blank < 0 ? piece.n : (size_t)blank));
+            if (str_starts(by, STR("cheops-")) && str_eq(str_from(by, 7), txn_cfg(t)->site))
+                n++;
+        }
+    }
+    return n;
+}
+
+/* The service that a client's request is for. */
+static int find_service(struct txn *t)
+{
+    const struct proxy_listener *l = t->x->conn->server->context;
+    struct str path = t->target;
+    ptrdiff_t query = str_find(path, '?');
+    if (query >= 0)
+        path = str_sub(path, 0, (size_t)query);
+    t->service = l->cfg->service ? l->cfg->service
+                                 : app_recognise(txn_cfg(t)->app, t->x->head.authority, path);
+    if (t->service)
+        return 0;
+    diag_hint(&t->diag, "tie the listener to a service, or give the service a host or a prefix");
+    return diag_set(&t->diag, ERR_UNKNOWN_SERVICE,
+                    "no service of the application takes the host '%.*s' and the path '%.*s'",
+                    STR_ARG(str_sub(t->x->head.authority, 0, 100)), STR_ARG(str_sub(path, 0, 100)));
+}
+
+static int take_traceparent(struct txn *t)
+{
+    const struct h1_head *h = &t->x->head;
+    size_t i = h1_find(h, H1_TRACEPARENT, 0);
+    if (i < h->n_fields && uri_is_traceparent(h1_value(h, i))) {
+        t->traceparent = h1_value(h, i);
+        return 0;
+    }
+    for (; i < h->n_fields; i = h1_find(h, H1_TRACEPARENT, i + 1))
+        h->fields[i].drop = true; /* malformed: begun anew (W3C Trace Context section 3.2) */
+    struct out o;
+    out_init(&o, t->traceparent_made, sizeof t->traceparent_made);
+    out_fmt(&o, "00-%016llx%016llx-%016llx-00", (unsigned long long)t->id,
+            (unsigned long long)(t->begun_wall_us * 0x9e3779b97f4a7c15ull),
+            (unsigned long long)t->id);
+    t->traceparent = out_get(&o);
+    return 0;
+}
+
+static void classify(struct txn *t)
+{
+    const struct h1_head *h = &t->x->head;
+    size_t type = h1_find(h, H1_CONTENT_TYPE, 0);
+    struct app_request r = {
+        .method = h->method_text,
+        .target = t->target,
+        .media_type = type < h->n_fields ? h1_value(h, type) : STR_NULL,
+        .body = t->kept,
+        .body_is_whole = t->kept_whole || t->kept.n >= txn_cfg(t)->limits.peek,
+    };
+    app_classify(t->service, &r, &t->class_);
+}
+
+/* Reads that are needed before the request can be routed; 0: none. */
+static size_t wanted_body(const struct txn *t, size_t limit)
+{
+    if (t->kept_whole || t->x->head.framing == H1_NO_BODY || t->kept.n >= limit)
+        return 0;
+    return limit;
+}
+
+static bool has_body_carrier(const struct txn *t)
+{
+    return !t->is_leg && t->class_.type && t->class_.type->has_body_carrier &&
+           t->carried.carrier == APP_CARRIER_NONE &&
+           (t->class_.kind == APP_CREATE || t->class_.kind == APP_UPDATE);
+}
+
+/* The first reading of a client's request: carriers, service. */
+static int begin_route(struct txn *t)
+{
+    struct h1_head *h = &t->x->head;
+    const struct cfg_limits *limits = &txn_cfg(t)->limits;
+    if (h->framing == H1_LENGTH && limits->body && h->length > limits->body)
+        return diag_set(&t->diag, ERR_BODY_TOO_LARGE, "the body has %llu bytes, more than %llu",
+                        (unsigned long long)h->length, (unsigned long long)limits->body);
+    t->target = h->target;
+    if (h1_find(h, H1_VIA, 0) < h->n_fields && passes(t) > MAX_PASSES) {
+        diag_hint(&t->diag, "a service's url leads back to a listener of Cheops");
+        return diag_set(&t->diag, ERR_LOOP, "the request has passed %.*s more than %d times",
+                        STR_ARG(txn_cfg(t)->site), MAX_PASSES);
+    }
+    int rc = app_carriers_read(txn_cfg(t)->app, h, &t->x->arena, &t->carried, &t->diag);
+    t->target = t->carried.target;
+    if (rc < 0) {
+        find_service(t); /* for the shape of the error */
+        return rc;
+    }
+    rc = find_service(t);
+    return rc < 0 ? rc : take_traceparent(t);
+}
+
+/* Carrier 7, when no other is there. */
+static void ask_memory(struct txn *t)
+{
+    struct proxy_memory *m = t->worker->shared->memory;
+    for (size_t i = 0; i < COUNT_OF(t->carried.memory_ids) && !t->carried.text.p; i++) {
+        struct str id = t->carried.memory_ids[i];
+        if (!id.p)
+            continue;
+        t->carried.text = proxy_memory_get(m, id, rt_now_ms(t->worker->loop), &t->x->arena);
+        if (t->carried.text.p)
+            t->carried.carrier = APP_CARRIER_MEMORY;
+    }
+}
+
+/* What a client sent as its correlation identifier is put back in the answer. */
+static void make_ids(struct txn *t)
+{
+    const struct app *app = txn_cfg(t)->app;
+    char text[128];
+    struct out o;
+    unsigned char bytes[24];
+    proxy_worker_random(t->worker, bytes, sizeof bytes);
+    uint64_t trace;
+    memcpy(&trace, bytes + 16, sizeof trace);
+    t->ids.trace_id = arena_printf(&t->x->arena, "%016llx", (unsigned long long)trace);
+    if (!app->carriers.correlation_field.p)
+        return;
+    out_init(&o, text, sizeof text);
+    app_correlation_make(app, bytes, &o);
+    t->ids.correlation = arena_str(&t->x->arena, out_get(&o));
+}
+
+/* Remembers under which scope the service's own sub-requests will come. */
+void txn_remember(struct txn *t)
+{
+    const struct app_carriers *c = &txn_cfg(t)->app->carriers;
+    uint64_t now = rt_now_ms(t->worker->loop), keep = c->correlation_keep_s * 1000ull;
+    if (t->ids.trace_id.p)
+        return;
+    make_ids(t);
+    proxy_memory_put(t->worker->shared->memory, t->ids.trace_id, t->scope, now, keep);
+    proxy_memory_put(t->worker->shared->memory, t->ids.correlation, t->scope, now, keep);
+}
+
+/* Parses, freezes and prints the scope: t->scope. */
+static int read_scope(struct txn *t, struct scope **frozen)
+{
+    struct arena *a = &t->x->arena;
+    struct scope *parsed;
+    char text[SCOPE_MAX_BYTES * 2];
+    struct out o;
+    t->scope_source = t->carried.text;
+    int rc = scope_parse(t->carried.text, a, &parsed, &t->diag);
+    if (rc == 0)
+        rc = scope_freeze(parsed, txn_cfg(t)->site, t->service->name, a, frozen, &t->diag);
+    if (rc < 0)
+        return rc;
+    out_init(&o, text, sizeof text);
+    scope_print(*frozen, &o);
+    t->scope = o.overflowed ? STR_NULL : arena_str(a, out_get(&o));
+    return t->scope.p ? 0 : diag_set(&t->diag, ERR_SCOPE_LIMIT, "the scope is too long");
+}
+
+static int make_plan(struct txn *t)
+{
+    struct arena *a = &t->x->arena;
+    struct scope *frozen;
+    int rc = read_scope(t, &frozen);
+    if (rc < 0)
+        return rc;
+    struct plan_in in = {
+        .app = txn_cfg(t)->app,
+        .service = t->service,
+        .class_ = &t->class_,
+        .scope = frozen,
+        .sites = &t->conf->plan_sites,
+    };
+    rc = plan_make(&in, a, &t->plan, &t->diag);
+    if (rc < 0)
+        return rc;
+    if (t->plan->unsupported)
+        return diag_set(&t->diag, t->plan->unsupported, "%.*s", STR_ARG(t->plan->unsupported_why));
+    t->n_legs = t->plan->n_legs;
+    t->legs = arena_zalloc(a, t->n_legs * sizeof *t->legs);
+    if (!t->legs || arena_overflowed(a)) {
+        t->legs = &t->one_leg;
+        return diag_set(&t->diag, ERR_NO_MEMORY, "no memory for the plan's legs");
+    }
+    for (size_t i = 0; i < t->n_legs; i++)
+        t->legs[i].site = t->plan->legs[i].site;
+    uint64_t ms =
+        t->plan->timeout_us ? (t->plan->timeout_us + 999) / 1000 : txn_cfg(t)->timeouts.scope_ms;
+    t->total_due_ms = rt_now_ms(t->worker->loop) + ms;
+    return 0;
+}
+
+static int route_client(struct txn *t)
+{
+    int rc = 0;
+    if (!t->routed) {
+        rc = begin_route(t);
+        if (rc < 0)
+            return rc;
+        t->routed = true;
+    }
+    classify(t);
+    size_t peek = txn_cfg(t)->limits.peek;
+    if ((t->class_.needs_body || has_body_carrier(t)) && wanted_body(t, peek)) {
+        t->peek_limit = peek;
+        return ERR_MORE;
+    }
+    rc = app_carriers_read_body(txn_cfg(t)->app, &t->class_, t->kept, &t->x->arena, &t->carried,
+                                &t->diag);
+    if (rc < 0)
+        return rc;
+    t->target = t->carried.target;
+    if (t->carried.carrier == APP_CARRIER_NONE)
+        ask_memory(t);
+    if (!t->carried.text.p)
+        return 0;
+    if (!t->plan)
+        rc = make_plan(t);
+    if (rc == 0 && txn_is_chain(t) && wanted_body(t, txn_cfg(t)->limits.replay)) {
+        t->peek_limit = txn_cfg(t)->limits.replay;
+        return ERR_MORE;
+    }
+    return rc;
+}
+
+enum txn_verdict step_route(struct txn *t)
+{
+    if (t->x->error)
+        return refuse_head(t);
+    int rc = route_client(t);
+    if (rc == ERR_MORE)
+        return txn_go(t, TXN_PEEK);
+    if (rc == 0 && arena_overflowed(&t->x->arena))
+        rc = diag_set(&t->diag, ERR_NO_MEMORY, "the request needs more memory than request_memory");
+    if (rc < 0)
+        return txn_refuse(t, rc, "%s", err_text(rc));
+    return txn_go(t, TXN_LEG);
+}
+
+bool txn_keep(struct txn *t, struct str *kept, size_t *capacity, struct str data)
+{
+    if (kept->n + data.n > *capacity) {
+        size_t want = *capacity ? *capacity * 2 : 2048;
+        while (want < kept->n + data.n)
+            want *= 2;
+        char *p = arena_alloc(&t->x->arena, want);
+        if (!p || arena_overflowed(&t->x->arena))
+            return false;
+        if (kept->n)
+            memcpy(p, kept->p, kept->n);
+        kept->p = p;
+        *capacity = want;
+    }
+    memcpy((char *)(uintptr_t)kept->p + kept->n, data.p, data.n);
+    kept->n += data.n;
+    return true;
+}
+
+/* Says 100 Continue in the service's place: the body is needed before a service is known. */
+static int let_client_continue(struct txn *t)
+{
+    struct http_conn *io = txn_client(t);
+    struct out o;
+    if (!t->x->head.expects_continue || t->continued || http_unread(io).n)
+        return 0;
+    t->continued = true;
+    int rc = http_head_begin(io, &o);
+    if (rc < 0)
+        return rc;
+    OUT(&o, "HTTP/1.1 100 Continue\r\n\r\n");
+    rc = http_head_commit(io, &o, H1_NO_BODY, 0);
+    return rc < 0 ? rc : http_flush(io);
+}
+
+/* Reads the body up to peek_limit into t->kept. 0: whole. ERR_LIMIT: there is more of it. */
+static int read_ahead(struct txn *t)
+{
+    struct http_conn *io = txn_client(t);
+    struct str data;
+    int rc = let_client_continue(t);
+    if (rc < 0 && rc != ERR_AGAIN)
+        return rc;
+    while ((rc = http_body_peek(io, &data)) > 0) {
+        if (t->kept.n >= t->peek_limit)
+            return ERR_LIMIT;
+        data = str_sub(data, 0, t->peek_limit - t->kept.n);
+        if (!txn_keep(t, &t->kept, &t->kept_capacity, data))
+            return ERR_NO_MEMORY;
+        http_body_consume(io, data.n);
+        t->body_bytes += data.n;
+        t->progressed = true;
+    }
+    return rc;
+}
+
+enum txn_verdict step_peek(struct txn *t)
+{
+    int rc = read_ahead(t);
+    if (rc == 0)
+        t->kept_whole = true;
+    if (rc == 0 || rc == ERR_LIMIT)
+        return txn_go(t, TXN_ROUTE);
+    if (rc == ERR_AGAIN) {
+        if (txn_timed_out(t))
+            return txn_refuse(t, ERR_REQUEST_TIMEOUT, "the request's body did not arrive in time");
+        return txn_wait(t, txn_cfg(t)->timeouts.client_body_ms);
+    }
+    if (rc == ERR_BAD_REQUEST || rc == ERR_HEAD_TOO_LARGE || rc == ERR_NO_MEMORY)
+        return txn_refuse(t, rc, "the request's body is not valid: %s", err_text(rc));
+    return txn_drop(t, ERR_CLIENT_GONE);
+}

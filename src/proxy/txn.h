@@ -1,0 +1,204 @@
+/* proxy/txn.h: one request, from its head to its access log line. Internal to proxy.
+ *
+ * A transaction is a table-driven machine (txn.c has the diagram). Steps look at what is there,
+ * act, and say AGAIN (run the state it is in now), WAIT (until a stream, a timer or the queue wakes
+ * it) or END. Nothing is freed in a step: txn_finish gives everything back.
+ */
+#ifndef PROXY_TXN_H
+#define PROXY_TXN_H
+
+#include "app/carrier.h"
+#include "proxy/worker.h"
+
+/* state, its name in listings */
+#define TXN_STATES(X)                                                                              \
+    X(ROUTE, "route")                                                                              \
+    X(PEEK, "peek")                                                                                \
+    X(PEER, "peer")                                                                                \
+    X(LEG, "leg")                                                                                  \
+    X(CONNECT, "connect")                                                                          \
+    X(RELAY, "relay")                                                                              \
+    X(INSPECT, "inspect")                                                                          \
+    X(ANSWER, "answer")                                                                            \
+    X(TUNNEL, "tunnel")                                                                            \
+    X(REFUSE, "refuse")                                                                            \
+    X(DONE, "done")
+
+enum txn_state {
+#define X(name, text) TXN_##name,
+    TXN_STATES(X)
+#undef X
+        TXN_STATE_COUNT
+};
+
+enum txn_verdict { TXN_AGAIN, TXN_WAIT, TXN_END };
+
+/* What one leg gave. */
+struct txn_leg {
+    uint16_t site;
+    uint16_t status; /* 0: none came */
+    int code;        /* why none came; 0 */
+    uint32_t us;     /* from its begin to the head of its answer, or to its end */
+};
+
+struct txn {
+    uint32_t magic;
+    enum txn_state state;
+    struct http_exchange *x;
+    struct proxy_worker *worker;
+    struct proxy_conf *conf; /* referenced */
+    struct rt_task task;
+    struct rt_timer timer;
+    struct list link; /* in worker->txns */
+    struct http_waiter waiter;
+
+    uint64_t id;       /* the same at every site */
+    uint64_t begun_us; /* monotonic */
+    uint64_t begun_wall_us;
+    uint64_t wait_ms;      /* what the present wait may take */
+    uint64_t total_due_ms; /* the answer's head is due; 0: no bound over all legs */
+    bool progressed;       /* bytes moved or the state changed: the wait begins anew */
+
+    /* what it is for */
+    bool is_leg;      /* it came from another site's Cheops */
+    bool is_protocol; /* it was a message of the peer protocol: not logged */
+    bool routed;      /* carriers were read */
+    size_t from_site; /* is_leg */
+    const struct app_service *service;
+    struct app_class class_;
+    struct app_carried carried;
+    struct str target;
+    struct str scope;        /* frozen, canonical; absent: none */
+    struct str scope_source; /* the text that diagnostics point into */
+    struct plan *plan;       /* NULL: one local leg */
+    struct str traceparent;  /* of the client, or made here */
+    char traceparent_made[56];
+    struct app_carrier_ids ids;
+
+    /* the request's body */
+    struct str kept; /* what was read ahead, in the arena */
+    size_t kept_capacity, kept_sent;
+    size_t peek_limit;     /* how much PEEK reads */
+    bool kept_whole;       /* kept is all of the body */
+    bool continued;        /* Cheops itself answered 100-continue */
+    bool offering;         /* the body waits for the leg's 100 Continue */
+    bool body_gone;        /* bytes that were not kept have left: no other leg can have them */
+    bool request_done;     /* the leg has all of it, or takes no more */
+    uint64_t body_bytes;   /* taken from the client */
+    uint64_t answer_bytes; /* payload of the answer */
+
+    /* legs */
+    size_t leg_at, n_legs;
+    struct txn_leg *legs;
+    struct txn_leg one_leg;
+    uint64_t leg_begun_us;
+    struct http_client_conn *up;   /* of the present leg */
+    bool up_broken;                /* writing to it failed: its answer may still be read */
+    bool fresh;                    /* a reused connection broke: take a new one */
+    uint64_t up_begin;             /* up's bytes_out before the request */
+    struct http_client_conn *held; /* an answer that is used if nothing better comes */
+    size_t held_leg;
+
+    /* the answer */
+    struct h1_head *answer; /* copied into the arena (INSPECT, held) */
+    struct str inspected;   /* its body as far as it was read ahead */
+    size_t inspected_capacity, inspected_sent;
+    unsigned status;
+    bool answer_begun, tunnel_to_service_done, tunnel_to_client_done;
+    bool keep;        /* the client's connection goes on */
+    struct diag diag; /* why Cheops refuses */
+};
+
+#define TXN_MAGIC 0x54584e31
+
+/* Begins one for a new exchange; http's on_request. */
+void txn_begin(struct http_exchange *x);
+/* Ends it from outside (shutdown): the client's connection is cut. */
+void txn_abort(struct txn *t);
+/* One JSON object: identifier, state, deadline, what it is for; no credentials, no bodies. */
+void txn_print(const struct txn *t, struct out *o);
+
+/* ---- steps, one file each or a few */
+enum txn_verdict step_route(struct txn *t);
+enum txn_verdict step_peek(struct txn *t);
+enum txn_verdict step_peer(struct txn *t);
+enum txn_verdict step_leg(struct txn *t);
+enum txn_verdict step_connect(struct txn *t);
+enum txn_verdict step_relay(struct txn *t);
+enum txn_verdict step_inspect(struct txn *t);
+enum txn_verdict step_answer(struct txn *t);
+enum txn_verdict step_tunnel(struct txn *t);
+enum txn_verdict step_refuse(struct txn *t);
+
+/* ---- for steps */
+
+/* Goes to a state; the wait begins anew. */
+enum txn_verdict txn_go(struct txn *t, enum txn_state to);
+/* Waits at most ms from the last progress on. */
+enum txn_verdict txn_wait(struct txn *t, uint64_t ms);
+bool txn_timed_out(const struct txn *t);
+/* The time over all legs is up. */
+bool txn_is_overdue(const struct txn *t);
+/* Answers with an error of Cheops; the diagnostic is set unless it was. */
+enum txn_verdict txn_refuse(struct txn *t, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The client went away, or cannot be answered any more: nothing is written. */
+enum txn_verdict txn_drop(struct txn *t, int code);
+
+static inline const struct cfg *txn_cfg(const struct txn *t)
+{
+    return t->conf->cfg;
+}
+static inline struct http_conn *txn_client(const struct txn *t)
+{
+    return &t->x->conn->io;
+}
+static inline bool txn_is_scoped(const struct txn *t)
+{
+    return t->scope.p != NULL;
+}
+/* The site of the present leg, and whether it is this one. */
+size_t txn_leg_site(const struct txn *t);
+bool txn_leg_is_local(const struct txn *t);
+bool txn_leg_is_last(const struct txn *t);
+/* Tries alternatives. */
+static inline bool txn_is_chain(const struct txn *t)
+{
+    return t->n_legs > 1;
+}
+
+/* leg.c: the present leg ended without a status. `end` says whether the request may have run. */
+enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code);
+/* A final status came: decide what becomes of it. The head is parsed anew where it is needed. */
+enum txn_verdict txn_leg_answered(struct txn *t, unsigned status, bool is_empty_select);
+/* The client closed or broke while it waits. */
+bool txn_client_is_gone(const struct txn *t);
+/* route.c: makes the identifiers of carrier 7 and remembers the scope under them, once. */
+void txn_remember(struct txn *t);
+
+/* answer.c: writes the head of the answer that `up` holds and goes to ANSWER. */
+enum txn_verdict txn_answer_begin(struct txn *t);
+
+/* relay.c: moves payload from one connection to the other until one of them has to be waited for.
+ * 0: the message is complete and written. ERR_AGAIN. Else what failed, and whose end it was. *moved
+ * is increased by the payload's bytes. */
+int txn_pump(struct txn *t, struct http_conn *from, struct http_conn *to, uint64_t *moved,
+             bool *from_failed);
+/* Moves the request's body on: 0, ERR_AGAIN, or what failed at whose end. */
+int txn_pump_request(struct txn *t, bool *client_failed);
+/* Writes from[*sent..] of what was read ahead: 0, ERR_AGAIN, or what broke `to`. */
+int txn_send_kept(struct txn *t, struct http_conn *to, struct str kept, size_t *sent);
+/* A growing copy in the arena: appends, within limit. False when it does not fit. */
+bool txn_keep(struct txn *t, struct str *kept, size_t *capacity, struct str data);
+
+/* head.c */
+int txn_write_request_head(struct txn *t);
+int txn_write_answer_head(struct txn *t, const struct h1_head *head);
+int txn_write_error(struct txn *t);
+/* A 1xx answer, passed on as it came. */
+int txn_write_interim(struct txn *t, const struct h1_head *head);
+
+/* access.c */
+void txn_log(const struct txn *t);
+
+#endif

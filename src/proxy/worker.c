@@ -1,0 +1,270 @@
+#include "proxy/txn.h"
+
+#include <stdlib.h>
+
+void proxy_worker_random(struct proxy_worker *w, void *to, size_t n)
+{
+    CHECK(n <= 64);
+    if (w->random_left < n) {
+        rt_random(w->random, sizeof w->random);
+        w->random_left = sizeof w->random;
+    }
+    w->random_left -= n;
+    memcpy(to, w->random + w->random_left, n);
+    memset(w->random + w->random_left, 0, n);
+}
+
+int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
+                        struct proxy_shared *shared, struct diag *d)
+{
+    struct proxy_worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for a worker");
+    w->loop = loop;
+    w->shared = shared;
+    http_env_init(&w->env, loop);
+    list_init(&w->listeners);
+    list_init(&w->txns);
+    rt_random(&w->id_state, sizeof w->id_state);
+    *out = w;
+    return 0;
+}
+
+/* ---- a configuration as a worker uses it */
+
+static enum plan_site_state site_state(const void *context, size_t site)
+{
+    const struct proxy_conf *c = context;
+    if (site == c->cfg->self)
+        return PLAN_SITE_UP;
+    switch (peer_sites_state(peer_sites_of(c->worker->shared->peer), site)) {
+    case PEER_SITE_UP:
+        return PLAN_SITE_UP;
+    case PEER_SITE_SUSPECT:
+        return PLAN_SITE_SUSPECT;
+    case PEER_SITE_DOWN:
+        return PLAN_SITE_DOWN;
+    case PEER_SITE_UNKNOWN:
+        break;
+    }
+    return PLAN_SITE_UNKNOWN;
+}
+
+static uint32_t site_rtt(const void *context, size_t from, size_t to)
+{
+    const struct proxy_conf *c = context;
+    uint32_t us = peer_sites_rtt_us(peer_sites_of(c->worker->shared->peer), from, to);
+    return us == PEER_RTT_UNKNOWN ? PLAN_RTT_UNKNOWN : us;
+}
+
+static enum http_keep_alive keep_alive_of(enum cfg_keep_alive k)
+{
+    return k == CFG_KEEP_ALIVE_ALWAYS  ? HTTP_KEEP_ALWAYS
+           : k == CFG_KEEP_ALIVE_NEVER ? HTTP_KEEP_NEVER
+                                       : HTTP_KEEP_SAFE;
+}
+
+static void set_limits(struct http_pool *p, const struct cfg *cfg)
+{
+    p->max_open = cfg->limits.service_connections;
+    p->max_idle = cfg->limits.service_idle;
+    p->max_waiting = cfg->limits.service_queue;
+    p->idle_ms = cfg->timeouts.service_idle_ms;
+    p->max_head = (uint32_t)cfg->limits.head;
+    p->max_fields = (uint32_t)cfg->limits.fields;
+}
+
+static void init_service_pool(struct proxy_conf *c, size_t i)
+{
+    const struct cfg_instance *instance = &c->cfg->instances[i];
+    struct http_pool *p = &c->services[i];
+    set_limits(p, c->cfg);
+    p->name = instance->name;
+    p->tls = instance->tls;
+    p->server_name = instance->server_name;
+    p->keep_alive = keep_alive_of(instance->keep_alive);
+    http_pool_init(p, &c->worker->env);
+}
+
+static void init_site_pool(struct proxy_conf *c, size_t i)
+{
+    struct http_pool *p = &c->sites[i];
+    set_limits(p, c->cfg);
+    p->name = c->cfg->sites[i].address;
+    p->tls = c->cfg->peers.client;
+    /* A kept connection to another Cheops that closes says so, and refuses before it runs: any
+     * method may go on it. */
+    p->keep_alive = HTTP_KEEP_ALWAYS;
+    c->targets[i] = (struct peer_target){c->worker->shared->peer, i};
+    p->context = &c->targets[i];
+    p->greeting = peer_greeting(c->worker->shared->peer);
+    p->on_greeted = peer_on_greeted;
+    http_pool_init(p, &c->worker->env);
+}
+
+static void conf_free(struct proxy_conf *c)
+{
+    for (size_t i = 0; c->services && i < c->cfg->app->n_services; i++)
+        if (c->services[i].env)
+            http_pool_fini(&c->services[i]);
+    for (size_t i = 0; c->sites && i < c->cfg->n_sites; i++)
+        if (c->sites[i].env)
+            http_pool_fini(&c->sites[i]);
+    cfg_unref(&c->cfg);
+    free(c->services);
+    free(c->sites);
+    free(c->targets);
+    free(c->site_names);
+    free(c);
+}
+
+struct proxy_conf *proxy_conf_ref(struct proxy_conf *c)
+{
+    c->refs++;
+    return c;
+}
+
+void proxy_conf_unref(struct proxy_conf **cp)
+{
+    struct proxy_conf *c = *cp;
+    *cp = NULL;
+    if (c && --c->refs == 0)
+        conf_free(c);
+}
+
+static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
+{
+    struct proxy_conf *c = calloc(1, sizeof *c);
+    struct out via;
+    if (!c)
+        return NULL;
+    c->refs = 1;
+    c->worker = w;
+    c->cfg = cfg_ref(cfg);
+    c->services = calloc(cfg->app->n_services + 1, sizeof *c->services);
+    c->sites = calloc(cfg->n_sites, sizeof *c->sites);
+    c->targets = calloc(cfg->n_sites, sizeof *c->targets);
+    c->site_names = calloc(cfg->n_sites, sizeof *c->site_names);
+    if (!c->services || !c->sites || !c->targets || !c->site_names) {
+        conf_free(c);
+        return NULL;
+    }
+    for (size_t i = 0; i < cfg->app->n_services; i++)
+        if (cfg->instances[i].service)
+            init_service_pool(c, i);
+    for (size_t i = 0; i < cfg->n_sites; i++) {
+        c->site_names[i] = cfg->sites[i].name;
+        if (i != cfg->self)
+            init_site_pool(c, i);
+    }
+    c->plan_sites =
+        (struct plan_sites){c->site_names, cfg->n_sites, cfg->self, c, site_state, site_rtt};
+    out_init(&via, c->via_text, sizeof c->via_text);
+    OUT(&via, "Via: 1.1 cheops-");
+    out_str(&via, cfg->site);
+    OUT(&via, "\r\n");
+    c->via = out_get(&via);
+    return c;
+}
+
+/* ---- listeners */
+
+static void on_accept(struct rt_listener *socket, int fd)
+{
+    struct proxy_listener *l = CONTAINER_OF(socket, struct proxy_listener, socket);
+    http_server_accept(&l->server, fd);
+}
+
+static struct http_server_options server_options(const struct cfg *cfg)
+{
+    const struct cfg_limits *m = &cfg->limits;
+    return (struct http_server_options){
+        .max_head = (uint32_t)m->head,
+        .max_target = (uint32_t)m->target,
+        .max_fields = (uint32_t)m->fields,
+        .max_trailers = (uint32_t)m->trailers,
+        .max_requests = (uint32_t)m->requests_per_connection,
+        .max_connections = m->connections,
+        .max_arena = m->request_memory,
+        .idle_ms = cfg->timeouts.client_idle_ms,
+        .head_ms = cfg->timeouts.client_head_ms,
+        .tls_handshake_ms = cfg->timeouts.tls_handshake_ms,
+    };
+}
+
+static int add_listener(struct proxy_worker *w, const struct cfg *cfg,
+                        const struct cfg_listener *from, struct diag *d)
+{
+    const struct rt_address *at = from ? &from->address : &cfg->peers.listen;
+    struct http_server_options options = server_options(cfg);
+    int fd;
+    struct proxy_listener *l = calloc(1, sizeof *l);
+    if (!l)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for a listener");
+    l->worker = w;
+    l->cfg = from;
+    http_server_init(&l->server, &w->env, &options, from ? from->tls : cfg->peers.server, txn_begin,
+                     l);
+    int rc = rt_listen(at, at->sa.sa_family != AF_UNIX, 0660, &fd, d);
+    if (rc == 0)
+        rc = rt_listener_start(&l->socket, w->loop, fd, on_accept, d);
+    if (rc < 0) {
+        free(l);
+        return rc;
+    }
+    list_push(&w->listeners, &l->link);
+    return 0;
+}
+
+int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg, struct diag *d)
+{
+    int rc = 0;
+    CHECK(!w->conf);
+    w->conf = conf_create(w, cfg);
+    if (!w->conf)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for a worker's pools");
+    for (size_t i = 0; rc == 0 && i < cfg->n_listeners; i++)
+        rc = add_listener(w, cfg, &cfg->listeners[i], d);
+    if (rc == 0 && cfg->peers.is_on)
+        rc = add_listener(w, cfg, NULL, d);
+    return rc;
+}
+
+void proxy_worker_drain(struct proxy_worker *w)
+{
+    w->draining = true;
+    list_for_each (it, &w->listeners) {
+        struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
+        rt_listener_stop(&l->socket);
+        http_server_drain(&l->server);
+    }
+    if (w->n_txns == 0 && w->on_drained)
+        w->on_drained(w);
+}
+
+void proxy_worker_destroy(struct proxy_worker **wp)
+{
+    struct proxy_worker *w = *wp;
+    *wp = NULL;
+    if (!w)
+        return;
+    w->on_drained = NULL;
+    list_for_each_safe (it, &w->txns) {
+        txn_abort(LIST_ITEM(it, struct txn, link));
+    }
+    list_for_each_safe (it, &w->listeners) {
+        struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
+        rt_listener_stop(&l->socket);
+        http_server_fini(&l->server);
+    }
+    rt_loop_turn(w->loop, 0); /* what died is freed at the end of a turn */
+    list_for_each_safe (it, &w->listeners) {
+        struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
+        list_remove(&l->link);
+        free(l);
+    }
+    proxy_conf_unref(&w->conf);
+    rt_loop_turn(w->loop, 0);
+    http_env_fini(&w->env);
+    free(w);
+}
