@@ -74,6 +74,7 @@ enum scope_option {
 struct scope_option_row {
     const char *name;
     const char *values[4];
+    const char *wanted; /* the same for a message */
 };
 extern const struct scope_option_row scope_options[SCOPE_OPTION_COUNT];
 

@@ -1,12 +1,12 @@
 #include "scope/internal.h"
 
 const struct scope_option_row scope_options[SCOPE_OPTION_COUNT] = {
-    [SCOPE_OPTION_PRIME] = {"prime", {NULL}},
-    [SCOPE_OPTION_WAIT] = {"wait", {"one", "majority", "all"}},
-    [SCOPE_OPTION_CONSISTENCY] = {"consistency", {"eventual", "strong"}},
-    [SCOPE_OPTION_TIMEOUT] = {"timeout", {NULL}},
-    [SCOPE_OPTION_MISSING] = {"missing", {"partial", "fail"}},
-    [SCOPE_OPTION_AROUND] = {"around", {NULL}},
+    [SCOPE_OPTION_PRIME] = {"prime", {NULL}, NULL},
+    [SCOPE_OPTION_WAIT] = {"wait", {"one", "majority", "all"}, "one, majority or all"},
+    [SCOPE_OPTION_CONSISTENCY] = {"consistency", {"eventual", "strong"}, "eventual or strong"},
+    [SCOPE_OPTION_TIMEOUT] = {"timeout", {NULL}, NULL},
+    [SCOPE_OPTION_MISSING] = {"missing", {"partial", "fail"}, "partial or fail"},
+    [SCOPE_OPTION_AROUND] = {"around", {NULL}, NULL},
 };
 
 enum scope_option scope_option_find(struct str name)
