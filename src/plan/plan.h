@@ -34,6 +34,7 @@ struct plan_in {
     const struct app *app;
     const struct app_service *service;
     const struct app_class *class_;
+    struct str method;         /* as sent; decides what an opaque request may do on several sites */
     const struct scope *scope; /* frozen (scope_freeze); NULL: none was given */
     const struct plan_sites *sites;
 };
@@ -41,9 +42,10 @@ struct plan_in {
 enum plan_form {
     PLAN_LOCAL,     /* where the request is */
     PLAN_ONE,       /* one site */
-    PLAN_OTHERWISE, /* the first alternative that succeeds */
+    PLAN_OTHERWISE, /* `;`, `around`: the first alternative that succeeds */
     PLAN_REPLICA,   /* `&`, `*` */
     PLAN_CROSS,     /* `%` */
+    PLAN_FORMS
 };
 
 /* Why a site takes part. */
@@ -63,15 +65,24 @@ enum plan_policy {
     PLAN_EVERYWHERE, /* logged and run on every replica or part */
 };
 
-/* One site's part of the plan. Legs with the same alternative, part and replica are candidates in
- * order, of which the first that is up is taken. */
+/* One site's part of the plan. The five coordinates say where it stands, from the outside in; they
+ * count from 0 and are 0 where that operator is not used. Legs are in the order of the coordinates,
+ * the last one the fastest, so that an otherwise is run by walking the array.
+ *
+ *     A ; B                    alternative 0, 1
+ *     (A & B ; C) % (D ; E)    part 0: choice 0: replica 0 (A), 1 (B); choice 1 (C)
+ *                              part 1: candidate 0 (D), 1 (E)
+ *
+ * Of choices and candidates the first that is up is taken. */
 struct plan_leg {
     uint16_t site;        /* index into plan_sites */
-    uint16_t alternative; /* of `;` at the top: 0, 1, … */
+    uint16_t alternative; /* of `;` on the outside */
     uint16_t part;        /* of `%` */
+    uint16_t choice;      /* of a `;` under `%` that holds `&` */
     uint16_t replica;     /* of `&` */
-    uint16_t candidate;   /* of a `;` inside `&` or `%` */
+    uint16_t candidate;   /* of a `;` of single sites inside `&` or `%` */
     enum plan_why why;
+    bool is_prime;     /* of a cross */
     uint32_t rtt_us;   /* the measured time that an around() went by; else PLAN_RTT_UNKNOWN */
     struct str around; /* the site that it was measured from; absent: no around */
 };
@@ -79,36 +90,43 @@ struct plan_leg {
 struct plan {
     enum plan_form form;
     enum plan_policy policy;
-    struct plan_leg *legs;
+    struct plan_leg *legs; /* at least one */
     size_t n_legs;
     const struct scope_binding *binding; /* that decided; NULL: the default */
-    int unsupported; /* 0, or ERR_SCOPE_UNSUPPORTED: what this version does not run */
-    struct str unsupported_why;
-    uint64_t timeout_us; /* of the scope; 0: the configuration's */
-    bool missing_fails;  /* missing: fail */
+    int unsupported;            /* 0, or ERR_SCOPE_UNSUPPORTED: what this version does not run */
+    struct str unsupported_why; /* a sentence without a full stop, for the answer's message */
+    uint64_t timeout_us;        /* of the scope; 0: the configuration's */
+    bool missing_fails;         /* missing: fail */
     enum scope_wait wait;
     enum scope_consistency consistency;
-    uint16_t prime; /* site; of a cross */
 };
 
-/* Makes the plan. Checks that need names: scope-unknown-service, scope-unknown-site (a name that is
- * not in `sites`), scope-not-replicable. */
+/* Makes the plan, in the arena; it borrows the strings of scope, app and sites. The checks of
+ * section 2 that need names: scope-unknown-service, scope-unknown-site (a name that is not in
+ * `sites`), scope-duplicate-key (the same service by two of its names), scope-duplicate-site (an
+ * around() of which nothing is left beside the other operands), scope-not-replicable. Places in *d
+ * are in the text that the scope was parsed from. ERR_NO_MEMORY when the arena is too small. *out
+ * is left alone on errors. Time: sites times locations, and sorting what is around. */
 int plan_make(const struct plan_in *in, struct arena *arena, struct plan **out,
               struct diag *d) MUST_USE;
 
-/* A printed plan, for people and as one JSON object. `carriers` are the names of the fields that
- * will be set. */
+/* A printed plan: lines for people, or one JSON object without a line feed at its end. */
 struct plan_print_in {
     const struct plan_in *in;
     const struct plan *plan;
-    struct str method, target;
-    const struct str *carriers;
+    struct str target;
+    struct str carrier;         /* how the scope came; absent: not said */
+    const struct str *carriers; /* names of the fields that will be set towards the service */
     size_t n_carriers;
 };
 void plan_print_text(const struct plan_print_in *p, struct out *o);
 void plan_print_json(const struct plan_print_in *p, struct out *o);
 
-struct str plan_form_name(enum plan_form form);
+struct str plan_form_name(enum plan_form form);       /* "otherwise", … */
+struct str plan_policy_name(enum plan_policy policy); /* "first", … */
+struct str plan_state_name(enum plan_site_state state);
+/* Index of a site by name, or -1. */
+long plan_site_find(const struct plan_sites *sites, struct str name);
 
 /* ---- settling an otherwise (section 4, "Success of one alternative") ----------------------- */
 
