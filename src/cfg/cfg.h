@@ -96,6 +96,8 @@ struct cfg {
     struct str access_log; /* path, or "-"; absent: none */
     struct cfg_timeouts timeouts;
     struct cfg_limits limits;
+    struct str warnings[32]; /* file:line:column: what is allowed and unwise */
+    size_t n_warnings;
 };
 
 /* Reads, checks, loads TLS files. Gives a snapshot with one reference. ERR_CONFIG with file, line,

@@ -3,6 +3,8 @@
 /* Payload up to this size is copied behind the head or chunk before it, so that both leave in one
  * write; larger payload is written from where it was read. */
 #define SMALL_BYTES 4096
+/* Of one record. */
+#define TLS_BYTES 16384
 /* "ffffffffffffffff\r\n" and the CRLF after a chunk. */
 #define CHUNK_FRAME_BYTES 20
 
@@ -279,7 +281,11 @@ long http_body_write(struct http_conn *c, struct str data)
     if (c->out_framing == H1_LENGTH && data.n > c->out_left)
         return ERR_INVALID;
     bool chunked = c->out_framing == H1_CHUNKED;
-    bool small = data.n <= SMALL_BYTES;
+    /* TLS wants a refused write again from its first byte on and not shorter: only the out buffer
+     * can promise that, and a record is a copy anyhow. */
+    bool small = data.n <= SMALL_BYTES || c->stream.ssl;
+    if (c->stream.ssl)
+        data = str_sub(data, 0, TLS_BYTES);
     int rc = make_room(c, (chunked ? CHUNK_FRAME_BYTES : 0) + (small ? data.n : 0));
     if (rc < 0)
         return rc == ERR_AGAIN ? 0 : rc;
@@ -293,6 +299,8 @@ long http_body_write(struct http_conn *c, struct str data)
     took(c, data.n);
     if (chunked && c->chunk_left == 0)
         append(c, STR("\r\n"));
+    if (data.n > SMALL_BYTES && (rc = http_flush(c)) < 0 && rc != ERR_AGAIN)
+        return rc;
     return (long)data.n;
 }
 
