@@ -2,7 +2,7 @@
 #include "app/classify.h"
 #include "app/error.h"
 #include "cfg/file.h"
-#include "cfg/yaml.h"
+#include "cfg/document.h"
 #include "codec/h1.h"
 #include "codec/json.h"
 

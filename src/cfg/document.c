@@ -1,4 +1,4 @@
-#include "cfg/yaml.h"
+#include "cfg/document.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-/* cfg/yaml.h: YAML files as a tree of nodes that know their line and column. Internal to cfg.
+/* cfg/document.h: YAML files as a tree of nodes that know their line and column. Internal to cfg.
  *
  * The subset that configuration needs: one document of mappings, lists and scalars. Aliases,
  * anchors, tags, merge keys and repeated keys are refused: each is a way to say something other
  * than what a reader of the file sees.
  */
-#ifndef CFG_YAML_H
-#define CFG_YAML_H
+#ifndef CFG_DOCUMENT_H
+#define CFG_DOCUMENT_H
 
 #include "base/arena.h"
 #include "base/diag.h"
