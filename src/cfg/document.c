@@ -280,7 +280,7 @@ static int read_value(struct yaml_reader *r, const struct yaml *v, const struct 
                       void *object)
 {
     void *to = (char *)object + k->offset;
-    uint64_t number;
+    uint64_t number = 0;
     int rc;
     if (k->type == YAML_CUSTOM)
         return k->read(r, v, object);

@@ -193,6 +193,7 @@ static int make_plan(struct txn *t)
         .app = txn_cfg(t)->app,
         .service = t->service,
         .class_ = &t->class_,
+        .method = t->x->head.method_text,
         .scope = frozen,
         .sites = &t->conf->plan_sites,
     };
