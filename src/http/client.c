@@ -194,7 +194,7 @@ static int read_greeted(struct http_client_conn *c, struct diag *d)
             return read_greeted(c, d);
         return n == 0 ? ERR_CLOSED : (int)n;
     }
-    rc = c->pool->on_greeted(c->pool, &head, str_sub(bytes, head.size, body), d);
+    rc = c->pool->on_greeted(c, &head, str_sub(bytes, head.size, body), d);
     http_consume(&c->io, head.size + body);
     c->scanned = c->head_size = 0;
     c->has_answer = false;

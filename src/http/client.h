@@ -30,6 +30,8 @@ enum http_client_state {
     HTTP_CLIENT_DEAD,
 };
 
+struct http_client_conn;
+
 struct http_pool {
     struct http_env *env;
     struct rt_name *name; /* borrowed; the target */
@@ -40,7 +42,7 @@ struct http_pool {
     uint32_t idle_ms, max_head, max_fields;
     struct str greeting; /* a request that begins every connection, whole; absent: none */
     /* Judges the answer to the greeting: 0, or a code with d set. */
-    int (*on_greeted)(struct http_pool *p, const struct h1_head *answer, struct str body,
+    int (*on_greeted)(struct http_client_conn *c, const struct h1_head *answer, struct str body,
                       struct diag *d);
     void *context; /* the owner's */
 

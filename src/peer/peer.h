@@ -21,6 +21,7 @@ int peer_create(struct peer **out, struct cfg *cfg, struct diag *d) MUST_USE;
 void peer_destroy(struct peer **p);
 
 struct peer_sites *peer_sites_of(struct peer *p);
+const struct cfg *peer_cfg(const struct peer *p);
 
 /* The request that begins every connection to another site: POST /cheops/hello, whole. */
 struct str peer_greeting(const struct peer *p);
@@ -30,7 +31,7 @@ struct peer_target {
     struct peer *peer;
     size_t site; /* which one is called: its certificate must bear its name */
 };
-int peer_on_greeted(struct http_pool *pool, const struct h1_head *answer, struct str body,
+int peer_on_greeted(struct http_client_conn *c, const struct h1_head *answer, struct str body,
                     struct diag *d);
 
 /* ---- the peers' listener */

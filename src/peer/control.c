@@ -1,0 +1,232 @@
+#include "peer/control.h"
+#include "peer/message.h"
+
+#include <stdlib.h>
+
+enum state { PAUSE, CONNECT, ASK };
+
+struct beat {
+    struct peer_control *control;
+    size_t site;
+    enum state state;
+    struct peer_target target;
+    struct http_pool pool;
+    struct http_waiter waiter;
+    struct http_client_conn *conn;
+    struct rt_task task;
+    struct rt_timer timer;
+    uint64_t asked_us;
+    char error[256];
+};
+
+struct peer_control {
+    struct peer *peer;
+    struct http_env *env;
+    struct rt_loop *loop;
+    size_t n;
+    struct beat *beats; /* by site; the own one unused */
+};
+
+static uint64_t now_ms(void)
+{
+    return rt_mono_us() / 1000;
+}
+
+static const struct cfg_peers *settings(const struct beat *b)
+{
+    return &peer_cfg(b->control->peer)->peers;
+}
+
+static void pause_until_next(struct beat *b)
+{
+    b->state = PAUSE;
+    rt_timer_set(b->control->loop, &b->timer,
+                 rt_now_ms(b->control->loop) + settings(b)->heartbeat_ms);
+}
+
+static void failed(struct beat *b, const struct diag *d, int code)
+{
+    struct out o;
+    http_waiter_leave(&b->waiter);
+    http_pool_put(&b->conn, false);
+    out_init(&o, b->error, sizeof b->error - 1);
+    out_str(&o, str_sub(str_of(d && d->message[0] ? d->message : err_text(code)), 0,
+                        sizeof b->error - 1));
+    b->error[o.n] = 0;
+    peer_sites_failed(peer_sites_of(b->control->peer), b->site, now_ms());
+    pause_until_next(b);
+}
+
+static int write_question(struct beat *b)
+{
+    struct out o;
+    char *text = peer_heartbeat_text(b->control->peer);
+    int rc = text ? http_head_begin(&b->conn->io, &o) : ERR_NO_MEMORY;
+    if (rc == 0) {
+        out_fmt(&o,
+                "POST /cheops/v1/heartbeat HTTP/1.1\r\nHost: cheops\r\nContent-Type: "
+                "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                strlen(text), text);
+        rc = http_head_commit(&b->conn->io, &o, H1_NO_BODY, 0);
+    }
+    free(text);
+    b->asked_us = rt_mono_us();
+    if (rc == 0)
+        rc = http_flush(&b->conn->io);
+    return rc == ERR_AGAIN ? 0 : rc;
+}
+
+static void connect_or_wait(struct beat *b)
+{
+    struct diag d = {0};
+    struct http_want want = {.task = &b->task, .waiter = &b->waiter};
+    int rc = 0;
+    if (!b->conn)
+        rc = http_pool_get(&b->pool, &want, &b->conn, &d);
+    if (rc == 0)
+        rc = http_client_ready(b->conn, &d);
+    if (rc == 0) {
+        b->state = ASK;
+        rc = write_question(b);
+    }
+    if (rc < 0 && rc != ERR_AGAIN)
+        failed(b, &d, rc);
+}
+
+/* The whole answer is in the read buffer: its length is known and small. */
+static int read_answer(struct beat *b)
+{
+    struct h1_head head;
+    const char *why;
+    struct http_conn *io = &b->conn->io;
+    int rc = http_flush(io);
+    if (rc < 0 && rc != ERR_AGAIN)
+        return rc;
+    rc = http_client_head(b->conn, H1_POST, &head, &why);
+    if (rc < 0)
+        return rc;
+    if (head.status != 200 || head.framing != H1_LENGTH || head.length > RT_BUFFER_BYTES / 2)
+        return ERR_SITE_REFUSED;
+    struct str bytes = http_unread(io);
+    if (bytes.n < head.size + head.length) {
+        long n = http_fill(io);
+        return n > 0 ? read_answer(b) : n == 0 ? ERR_CLOSED : (int)n;
+    }
+    peer_sites_sample(peer_sites_of(b->control->peer), b->site,
+                      (uint32_t)(rt_mono_us() - b->asked_us));
+    peer_take_row(b->control->peer, b->site, bytes.p + head.size, (size_t)head.length);
+    http_client_head_end(b->conn, &head, 0);
+    http_body_consume(io, (size_t)head.length);
+    return 0;
+}
+
+static void ask(struct beat *b)
+{
+    int rc = read_answer(b);
+    if (rc == ERR_AGAIN)
+        return;
+    if (rc < 0) {
+        failed(b, NULL, rc);
+        return;
+    }
+    b->error[0] = 0;
+    peer_sites_heard(peer_sites_of(b->control->peer), b->site, now_ms());
+    http_pool_put(&b->conn, true);
+    pause_until_next(b);
+}
+
+static void run(struct rt_task *task)
+{
+    struct beat *b = CONTAINER_OF(task, struct beat, task);
+    struct rt_loop *l = b->control->loop;
+    bool due = rt_timer_is_due(l, &b->timer);
+    peer_sites_tick(peer_sites_of(b->control->peer), now_ms());
+    if (b->state == PAUSE) {
+        if (!due)
+            return;
+        b->state = CONNECT;
+        rt_timer_set(l, &b->timer, rt_now_ms(l) + settings(b)->down_ms);
+        due = false;
+    }
+    if (b->state == CONNECT)
+        connect_or_wait(b);
+    if (b->state == ASK)
+        ask(b);
+    if (due && b->state != PAUSE)
+        failed(b, NULL, ERR_SITE_TIMEOUT);
+}
+
+static void begin(struct peer_control *c, size_t site)
+{
+    const struct cfg *cfg = peer_cfg(c->peer);
+    struct beat *b = &c->beats[site];
+    b->control = c;
+    b->site = site;
+    b->target = (struct peer_target){c->peer, site};
+    b->task.run = run;
+    rt_timer_init(&b->timer, &b->task);
+    b->pool = (struct http_pool){
+        .name = cfg->sites[site].address,
+        .tls = cfg->peers.client,
+        .keep_alive = HTTP_KEEP_ALWAYS,
+        .max_open = 1,
+        .max_idle = 1,
+        .max_waiting = 1,
+        .idle_ms = cfg->peers.down_ms * 2,
+        .max_head = 8192,
+        .max_fields = 64,
+        .greeting = peer_greeting(c->peer),
+        .on_greeted = peer_on_greeted,
+        .context = &b->target,
+    };
+    http_pool_init(&b->pool, c->env);
+    rt_timer_set(c->loop, &b->timer, rt_now_ms(c->loop));
+}
+
+int peer_control_start(struct peer_control **out, struct peer *p, struct http_env *env,
+                       struct diag *d)
+{
+    const struct cfg *cfg = peer_cfg(p);
+    struct peer_control *c = calloc(1, sizeof *c);
+    if (c)
+        c->beats = calloc(cfg->n_sites, sizeof *c->beats);
+    if (!c || !c->beats) {
+        free(c);
+        return diag_set(d, ERR_NO_MEMORY, "no memory for the other sites");
+    }
+    c->peer = p;
+    c->env = env;
+    c->loop = env->loop;
+    c->n = cfg->n_sites;
+    for (size_t i = 0; i < c->n; i++)
+        if (i != cfg->self)
+            begin(c, i);
+    *out = c;
+    return 0;
+}
+
+void peer_control_stop(struct peer_control **cp)
+{
+    struct peer_control *c = *cp;
+    *cp = NULL;
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n; i++) {
+        struct beat *b = &c->beats[i];
+        if (!b->control)
+            continue;
+        http_waiter_leave(&b->waiter);
+        http_pool_put(&b->conn, false);
+        http_pool_fini(&b->pool);
+        rt_timer_clear(c->loop, &b->timer);
+        rt_cancel(c->loop, &b->task);
+    }
+    rt_loop_turn(c->loop, 0); /* what died refers to the pools until then */
+    free(c->beats);
+    free(c);
+}
+
+const char *peer_control_error(const struct peer_control *c, size_t site)
+{
+    return c->beats[site].error;
+}
