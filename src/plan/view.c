@@ -1,0 +1,58 @@
+/* What both printed forms of a plan show of sites and options. */
+#include "plan/internal.h"
+
+uint32_t plan_rtt_from_here(const struct plan_sites *sites, size_t site)
+{
+    return site == sites->self ? PLAN_RTT_UNKNOWN
+                               : sites->rtt_us(sites->context, sites->self, site);
+}
+
+enum plan_site_state plan_state_of(const struct plan_sites *sites, size_t site)
+{
+    return site == sites->self ? PLAN_SITE_UP : sites->state(sites->context, site);
+}
+
+struct str plan_wait_name(enum scope_wait wait)
+{
+    switch (wait) {
+    case SCOPE_WAIT_UNSET:
+        return STR_NULL;
+    case SCOPE_WAIT_ONE:
+        return STR("one");
+    case SCOPE_WAIT_MAJORITY:
+        return STR("majority");
+    case SCOPE_WAIT_ALL:
+        return STR("all");
+    }
+    return STR_NULL;
+}
+
+struct str plan_consistency_name(enum scope_consistency consistency)
+{
+    if (consistency == SCOPE_CONSISTENCY_UNSET)
+        return STR_NULL;
+    return consistency == SCOPE_STRONG ? STR("strong") : STR("eventual");
+}
+
+struct plan_shown plan_find_shown(const struct plan *p)
+{
+    struct plan_shown s = {0};
+    for (size_t i = 0; i < p->n_legs; i++) {
+        s.alternative = s.alternative || p->legs[i].alternative;
+        s.part = s.part || p->legs[i].part;
+        s.choice = s.choice || p->legs[i].choice;
+        s.replica = s.replica || p->legs[i].replica;
+        s.candidate = s.candidate || p->legs[i].candidate;
+    }
+    return s;
+}
+
+bool plan_is_left_out(const struct plan_sites *sites, const struct scope_loc *around, size_t site,
+                      uint32_t *rtt)
+{
+    long centre = around->name.p ? plan_site_find(sites, around->name) : (long)sites->self;
+    if (centre < 0 || (size_t)centre == site)
+        return false;
+    *rtt = sites->rtt_us(sites->context, (size_t)centre, site);
+    return *rtt == PLAN_RTT_UNKNOWN || *rtt > around->duration.us;
+}
