@@ -117,9 +117,9 @@ void peer_sites_heard(struct peer_sites *s, size_t site, uint64_t now_ms)
     struct site *x = site_at(s, site);
     if (site == s->self)
         return;
-    atomic_store_explicit(&x->heard_ms, now_ms, memory_order_relaxed);
+    bool is_first = atomic_exchange_explicit(&x->heard_ms, now_ms, memory_order_relaxed) == 0;
     x->signs++;
-    if (peer_sites_state(s, site) != PEER_SITE_DOWN || x->signs >= PEER_SIGNS_UP)
+    if (peer_sites_state(s, site) != PEER_SITE_DOWN || x->signs >= PEER_SIGNS_UP || is_first)
         become(x, PEER_SITE_UP, now_ms);
 }
 

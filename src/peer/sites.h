@@ -5,7 +5,8 @@
  *
  *   UNKNOWN ──(sign of life)──> UP ──(suspect_ms silent)──> SUSPECT ──(down_ms silent)──> DOWN
  *      └──────────(down_ms silent, or refused)──────────────────────────────────────────────^
- *   UP again from SUSPECT: one sign of life; from DOWN: PEER_SIGNS_UP in a row.
+ *   UP again from SUSPECT: one sign of life; from DOWN: PEER_SIGNS_UP in a row, but the first one
+ *   ever counts at once.
  *
  * A site that is UNKNOWN or SUSPECT is tried; one that is DOWN is refused at once.
  */

@@ -230,6 +230,22 @@ int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg, struct diag 
     return rc;
 }
 
+void proxy_worker_print(const struct proxy_worker *w, struct out *o)
+{
+    bool first = true;
+    list_for_each (it, &w->txns) {
+        size_t before = o->n;
+        if (!first)
+            out_char(o, ',');
+        txn_print(LIST_ITEM(it, struct txn, link), o);
+        if (o->overflowed) { /* what does not fit is left out whole */
+            o->n = before;
+            return;
+        }
+        first = false;
+    }
+}
+
 void proxy_worker_drain(struct proxy_worker *w)
 {
     w->draining = true;

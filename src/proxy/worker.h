@@ -79,6 +79,8 @@ void proxy_worker_drain(struct proxy_worker *w);
 /* Ends what is still under way, closes everything, frees. */
 void proxy_worker_destroy(struct proxy_worker **w);
 
+/* The live transactions, JSON objects with commas between them. On the worker's thread. */
+void proxy_worker_print(const struct proxy_worker *w, struct out *o);
 /* Secret random bytes, n of at most 64. */
 void proxy_worker_random(struct proxy_worker *w, void *to, size_t n);
 

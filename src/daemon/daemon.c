@@ -1,0 +1,263 @@
+#include "daemon/daemon.h"
+#include "admin/admin.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define MEMORY_ENTRIES 65536 /* correlation identifiers */
+#define RESOLVE_S      30
+
+struct worker_thread {
+    struct daemon *daemon;
+    struct rt_loop *loop;
+    struct proxy_worker *worker;
+    struct rt_message drain, drained;
+    pthread_t thread;
+    bool runs;
+};
+
+struct daemon {
+    struct cfg *cfg;
+    struct rt_loop *loop; /* control */
+    struct http_env env;
+    struct proxy_shared shared;
+    struct peer_control *control;
+    struct admin *admin;
+    struct worker_thread *threads;
+    struct proxy_worker **workers;
+    size_t n_threads, n_drained;
+    struct rt_source signals;
+    struct rt_task drain_task;
+    struct rt_timer drain_timer;
+    int signal_fd;
+    bool is_ready, draining;
+};
+
+/* ---- workers */
+
+static void *worker_main(void *p)
+{
+    struct worker_thread *t = p;
+    rt_loop_run(t->loop);
+    proxy_worker_destroy(&t->worker);
+    return NULL;
+}
+
+static void on_drained_home(struct rt_loop *l, struct rt_message *m)
+{
+    struct worker_thread *t = CONTAINER_OF(m, struct worker_thread, drained);
+    if (++t->daemon->n_drained == t->daemon->n_threads)
+        rt_loop_stop(l);
+}
+
+static void on_drained(struct proxy_worker *w)
+{
+    struct worker_thread *t = w->context;
+    w->on_drained = NULL;
+    t->drained.deliver = on_drained_home;
+    rt_post(t->daemon->loop, &t->drained);
+}
+
+static void drain_worker(struct rt_loop *l, struct rt_message *m)
+{
+    struct worker_thread *t = CONTAINER_OF(m, struct worker_thread, drain);
+    (void)l;
+    t->worker->context = t;
+    t->worker->on_drained = on_drained;
+    proxy_worker_drain(t->worker);
+}
+
+static int create_worker(struct daemon *x, struct worker_thread *t, struct diag *d)
+{
+    t->daemon = x;
+    int rc = rt_loop_create(&t->loop, d);
+    if (rc == 0)
+        rc = proxy_worker_create(&t->worker, t->loop, &x->shared, d);
+    if (rc == 0)
+        rc = proxy_worker_configure(t->worker, x->cfg, d);
+    return rc;
+}
+
+static int start_worker(struct worker_thread *t, struct diag *d)
+{
+    if (pthread_create(&t->thread, NULL, worker_main, t) != 0)
+        return diag_set(d, ERR_SYSTEM, "a worker thread cannot be started");
+    t->runs = true;
+    return 0;
+}
+
+static int start_workers(struct daemon *x, struct diag *d)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int rc = 0;
+    x->n_threads = x->cfg->workers ? x->cfg->workers : cores > 0 ? (size_t)cores : 1;
+    x->threads = calloc(x->n_threads, sizeof *x->threads);
+    x->workers = calloc(x->n_threads, sizeof(struct proxy_worker *));
+    if (!x->threads || !x->workers)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for the workers");
+    for (size_t i = 0; i < x->n_threads && rc == 0; i++) {
+        rc = create_worker(x, &x->threads[i], d);
+        x->workers[i] = x->threads[i].worker;
+    }
+    for (size_t i = 0; i < x->n_threads && rc == 0; i++)
+        rc = start_worker(&x->threads[i], d);
+    return rc;
+}
+
+static void stop_workers(struct daemon *x)
+{
+    for (size_t i = 0; x->threads && i < x->n_threads; i++) {
+        struct worker_thread *t = &x->threads[i];
+        if (t->runs) {
+            rt_loop_stop(t->loop);
+            pthread_join(t->thread, NULL);
+        } else {
+            proxy_worker_destroy(&t->worker);
+        }
+        if (t->loop)
+            rt_loop_destroy(&t->loop);
+    }
+    free(x->threads);
+    free(x->workers);
+}
+
+/* ---- signals */
+
+static void begin_drain(struct daemon *x)
+{
+    x->draining = true;
+    x->is_ready = false;
+    for (size_t i = 0; i < x->n_threads; i++) {
+        x->threads[i].drain.deliver = drain_worker;
+        rt_post(x->threads[i].loop, &x->threads[i].drain);
+    }
+    rt_timer_set(x->loop, &x->drain_timer, rt_now_ms(x->loop) + x->cfg->timeouts.drain_ms);
+}
+
+static void on_signal(struct daemon *x, unsigned number)
+{
+    struct diag d = {0};
+    if (number == SIGUSR1) {
+        if (x->shared.access_log && rt_log_reopen(x->shared.access_log, &d) < 0)
+            fprintf(stderr, "cheopsd: %s\n", d.message);
+    } else if (x->draining) {
+        rt_loop_stop(x->loop);
+    } else {
+        begin_drain(x);
+    }
+}
+
+static void on_readable(struct rt_source *s, uint32_t events)
+{
+    struct daemon *x = CONTAINER_OF(s, struct daemon, signals);
+    struct signalfd_siginfo info;
+    (void)events;
+    while (read(x->signal_fd, &info, sizeof info) == sizeof info)
+        on_signal(x, info.ssi_signo);
+}
+
+static void run_drain(struct rt_task *task)
+{
+    struct daemon *x = CONTAINER_OF(task, struct daemon, drain_task);
+    if (rt_timer_is_due(x->loop, &x->drain_timer))
+        rt_loop_stop(x->loop);
+}
+
+static int watch_signals(struct daemon *x, struct diag *d)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
+    /* Before any thread exists, so that all of them leave these signals to the control loop. */
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    x->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    x->signals.on_event = on_readable;
+    x->drain_task.run = run_drain;
+    rt_timer_init(&x->drain_timer, &x->drain_task);
+    if (x->signal_fd < 0)
+        return diag_set(d, ERR_SYSTEM, "signals cannot be received");
+    return rt_watch(x->loop, x->signal_fd, EPOLLIN | EPOLLET, &x->signals);
+}
+
+/* ---- the whole */
+
+static int open_shared(struct daemon *x, struct diag *d)
+{
+    int rc = proxy_memory_create(&x->shared.memory, MEMORY_ENTRIES);
+    if (rc == 0)
+        rc = peer_create(&x->shared.peer, x->cfg, d);
+    if (rc == 0 && x->cfg->access_log.p)
+        rc = rt_log_open(&x->shared.access_log, x->cfg->access_log.p, d);
+    return rc;
+}
+
+static int start_control(struct daemon *x, struct diag *d)
+{
+    int rc = 0;
+    if (x->cfg->peers.is_on)
+        rc = peer_control_start(&x->control, x->shared.peer, &x->env, d);
+    if (rc < 0 || !x->cfg->admin_socket.p)
+        return rc;
+    struct admin_in in = {.env = &x->env,
+                          .cfg = x->cfg,
+                          .peer = x->shared.peer,
+                          .control = x->control,
+                          .workers = x->workers,
+                          .n_workers = x->n_threads,
+                          .is_ready = &x->is_ready};
+    return admin_start(&x->admin, &in, d);
+}
+
+static void close_all(struct daemon *x)
+{
+    stop_workers(x);
+    admin_stop(&x->admin);
+    peer_control_stop(&x->control);
+    if (x->signal_fd >= 0) {
+        rt_unwatch(x->loop, x->signal_fd);
+        close(x->signal_fd);
+    }
+    if (x->loop) {
+        rt_loop_turn(x->loop, 0);
+        http_env_fini(&x->env);
+        rt_loop_destroy(&x->loop);
+    }
+    peer_destroy(&x->shared.peer);
+    proxy_memory_destroy(&x->shared.memory);
+    rt_log_close(&x->shared.access_log);
+    rt_resolver_stop();
+}
+
+int daemon_run(struct cfg *cfg, struct diag *d)
+{
+    struct daemon x = {.cfg = cfg, .signal_fd = -1};
+    int rc = rt_loop_create(&x.loop, d);
+    if (rc == 0) {
+        http_env_init(&x.env, x.loop);
+        rc = watch_signals(&x, d);
+    }
+    if (rc == 0)
+        rc = rt_resolver_start(RESOLVE_S, d);
+    if (rc == 0)
+        rc = open_shared(&x, d);
+    if (rc == 0)
+        rc = start_workers(&x, d);
+    if (rc == 0)
+        rc = start_control(&x, d);
+    if (rc == 0) {
+        x.is_ready = true;
+        rt_loop_run(x.loop);
+    }
+    close_all(&x);
+    return rc;
+}

@@ -1,0 +1,18 @@
+/* daemon/daemon.h: one site's Cheops as a process: threads, signals, start and stop.
+ *
+ *   control thread (main)   signals, admin API, heartbeats
+ *   worker threads          listeners, connections, transactions; one loop each
+ *   log thread, resolver    rt's own
+ *
+ * SIGTERM and SIGINT drain: listeners close, idle connections close, requests under way end within
+ * `timeouts: drain`; a second signal ends at once. SIGUSR1 opens the access log anew.
+ */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include "cfg/cfg.h"
+
+/* Runs until told to stop. 0, or why it could not start. */
+int daemon_run(struct cfg *cfg, struct diag *d) MUST_USE;
+
+#endif
