@@ -39,41 +39,54 @@ static bool is_choice_of_singles(const struct scope_loc *l)
     return true;
 }
 
-/* Why an operator's operands have no meaning together; NULL: they have. The operands themselves are
- * not looked into. */
-static const char *why_mixed_here(const struct scope_loc *l)
+enum mixture { MIX_NONE, MIX_ALL, MIX_REPLICA, MIX_CROSS, MIX_OTHERWISE };
+
+static const struct {
+    const char *message, *hint;
+} mixtures[] = {
+    [MIX_ALL] = {"'*' is every site and stands alone", "leave the other locations out"},
+    [MIX_REPLICA] = {"an operand of '&' is one site or a parenthesised ';' of single sites",
+                     "'&' binds tighter than '%', '%' tighter than ';'; parentheses group"},
+    [MIX_CROSS] = {"an operand of '%' cannot hold another '%'",
+                   "the parts of a cross are sites or replicas, as in A & B % C"},
+    [MIX_OTHERWISE] = {"the alternatives of ';' are all crosses ('%') or none is",
+                       "'&' binds tighter than '%', '%' tighter than ';'; parentheses group"},
+};
+
+/* What is wrong with an operator's operands; they themselves are not looked into. */
+static enum mixture find_mixture_here(const struct scope_loc *l)
 {
     size_t operands = 0, crosses = 0;
     for (const struct scope_loc *o = l->first; o; o = o->next) {
         operands++;
         crosses += o->kind == SCOPE_CROSS;
         if (o->kind == SCOPE_ALL)
-            return "'*' is every site and stands alone";
+            return MIX_ALL;
         if (l->kind == SCOPE_REPLICA && !is_single(o) && !is_choice_of_singles(o))
-            return "an operand of '&' is one site or a parenthesised ';' of single sites";
+            return MIX_REPLICA;
         if (l->kind == SCOPE_CROSS && has_kind(o, SCOPE_CROSS))
-            return "an operand of '%' cannot hold another '%'";
+            return MIX_CROSS;
     }
     if (l->kind == SCOPE_OTHERWISE && crosses && crosses < operands)
-        return "the alternatives of ';' are all crosses ('%') or none is";
-    return NULL;
+        return MIX_OTHERWISE;
+    return MIX_NONE;
 }
 
-static const char *why_mixed(const struct scope_loc *l)
+static enum mixture find_mixture(const struct scope_loc *l)
 {
-    const char *why = why_mixed_here(l);
-    for (const struct scope_loc *o = l->first; o && !why; o = o->next)
-        why = why_mixed(o);
-    return why;
+    enum mixture m = find_mixture_here(l);
+    for (const struct scope_loc *o = l->first; o && !m; o = o->next)
+        m = find_mixture(o);
+    return m;
 }
 
 static int check_mixed(const struct scope_binding *b, struct diag *d)
 {
-    const char *why = why_mixed(b->loc);
-    if (!why)
+    enum mixture m = find_mixture(b->loc);
+    if (m == MIX_NONE)
         return 0;
-    int rc = diag_at(d, ERR_SCOPE_MIXED, b->loc_offset, b->loc_length, "%s", why);
-    diag_hint(d, "'&' binds tighter than '%%', '%%' tighter than ';'; parentheses group");
+    int rc = diag_at(d, ERR_SCOPE_MIXED, b->loc_offset, b->loc_length, "%s", mixtures[m].message);
+    diag_hint(d, "%s", mixtures[m].hint);
     return rc;
 }
 
@@ -141,7 +154,9 @@ static int check_prime(const struct scope *s, struct diag *d)
                        : "prime names %s, but no named site stands under a '%%' in this scope",
                      scope_show(s->prime).text);
     struct str near = str_nearest(s->prime, names, n);
-    if (near.p)
+    if (str_eq(s->prime, STR("here")))
+        diag_hint(d, "prime takes a name; write the name of the site instead of 'here'");
+    else if (near.p)
         diag_hint(d, "did you mean '%.*s'?", STR_ARG(near));
     else
         diag_hint(
@@ -195,7 +210,9 @@ static int check_sites(const struct scope_loc *l, const struct scope_names *name
         rc = diag_at(d, ERR_SCOPE_UNKNOWN_SITE, l->offset, l->length, "no site is named %s",
                      scope_show(l->name).text);
         struct str near = str_nearest(l->name, names->sites, names->n_sites);
-        if (near.p)
+        if (str_eq(l->name, STR("around")))
+            diag_hint(d, "around is written around(Nantes, 10ms)");
+        else if (near.p)
             diag_hint(d, "did you mean %s?", scope_show(near).text);
         return rc;
     }

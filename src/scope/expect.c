@@ -68,6 +68,9 @@ static const struct {
     enum scope_token_kind after, found;
     const char *hint;
 } hints[] = {
+    {ANY, TOKEN_AND, "an operator stands between two locations"},
+    {ANY, TOKEN_CROSS, "an operator stands between two locations"},
+    {ANY, TOKEN_OTHERWISE, "an operator stands between two locations"},
     {ANY, TOKEN_LBRACE, "one pair of braces stands around the whole scope"},
     {ANY, TOKEN_COLON, "a key is one name or one string, in front of ':'"},
     {TOKEN_COLON, ANY, "after a key stands a site, 'here', '*' or around(site, duration)"},

@@ -27,6 +27,8 @@ int scope_parse_duration(struct scope_parser *p, struct scope_duration *out)
         const char *name;
         uint64_t us;
     } units[] = {{"us", 1}, {"ms", 1000}, {"s", 1000000}};
+    if (p->token.kind == TOKEN_STRING)
+        return scope_unexpected(p, "a duration", "write the duration without quotes");
     if (p->token.kind != TOKEN_WORD)
         return scope_unexpected(p, "a duration", "a duration is written 500us, 10ms or 5s");
     struct str word = p->token.text, unit = word;
