@@ -1,5 +1,6 @@
 #include "rt/stream.h"
 #include "test_rt.h"
+#include "support.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -8,31 +9,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* An owner that only counts its wakes. */
-struct owner {
-    struct rt_task task;
-    struct rt_stream stream;
-    int wakes;
-};
-
-static void owner_run(struct rt_task *t)
-{
-    CONTAINER_OF(t, struct owner, task)->wakes++;
-}
-
-static ssize_t put(struct rt_stream *s, const void *bytes, size_t n)
-{
-    struct iovec iov = {(void *)(uintptr_t)bytes, n};
-    return rt_write(s, &iov, 1);
-}
-
-static struct rt_address address(const char *text)
-{
-    struct rt_address a;
-    assert_int_equal(rt_address_parse(str_of(text), &a), 0);
-    return a;
-}
 
 /* ---- addresses */
 
@@ -94,62 +70,11 @@ static void test_address(void **state)
 
 /* ---- sockets */
 
-struct door {
-    struct rt_listener listener;
-    struct rt_address at;
-    int fds[200], n;
-};
-
-static void door_accept(struct rt_listener *l, int fd)
-{
-    struct door *d = CONTAINER_OF(l, struct door, listener);
-    assert_true(d->n < (int)COUNT_OF(d->fds));
-    d->fds[d->n++] = fd;
-}
-
-static void door_open(struct door *d, struct rt_loop *l, const char *at)
-{
-    int fd;
-    d->n = 0;
-    d->at = address(at);
-    struct diag why = {0};
-    assert_int_equal(rt_listen(&d->at, true, 0600, &fd, &why), 0);
-    d->at.len = sizeof d->at - offsetof(struct rt_address, sa);
-    assert_int_equal(getsockname(fd, &d->at.sa, &d->at.len), 0);
-    assert_int_equal(rt_listener_start(&d->listener, l, fd, door_accept, &why), 0);
-}
-
-/* Two connected streams over a listener at `at`. */
-static void make_pair(struct rt_loop *l, const char *at, struct owner *a, struct owner *b)
-{
-    struct door d;
-    *a = *b = (struct owner){.task.run = owner_run};
-    door_open(&d, l, at);
-    assert_int_equal(rt_stream_connect(&a->stream, l, &d.at, NULL, STR_NULL, &a->task), 0);
-    UNTIL(l, rt_stream_connected(&a->stream) != ERR_AGAIN && d.n == 1);
-    assert_int_equal(rt_stream_connected(&a->stream), 0);
-    assert_int_equal(rt_stream_accept(&b->stream, l, d.fds[0], NULL, &b->task), 0);
-    assert_int_equal(rt_stream_connected(&b->stream), 0);
-    rt_listener_stop(&d.listener);
-    rt_loop_turn(l, 0);
-    a->wakes = b->wakes = 0;
-}
-
-static void close_pair(struct rt_loop *l, struct owner *a, struct owner *b)
-{
-    rt_stream_close(&a->stream);
-    rt_stream_close(&b->stream);
-    rt_stream_close(&b->stream);
-    assert_false(rt_stream_is_open(&b->stream));
-    rt_cancel(l, &a->task);
-    rt_cancel(l, &b->task);
-}
-
 static void check_echo(struct rt_loop *l, const char *at)
 {
     struct owner a, b;
     char got[16];
-    make_pair(l, at, &a, &b);
+    make_pair(l, at, NULL, NULL, &a, &b);
     assert_true(a.stream.can_write);
     assert_int_equal(rt_read(&b.stream, got, sizeof got), ERR_AGAIN);
     assert_false(b.stream.can_read);
@@ -227,7 +152,7 @@ static void test_options(void **state)
 {
     struct rt_loop *l = *state;
     struct owner a, b;
-    make_pair(l, "127.0.0.1:0", &a, &b);
+    make_pair(l, "127.0.0.1:0", NULL, NULL, &a, &b);
     int value;
     socklen_t n = sizeof value;
     assert_int_equal(getsockopt(a.stream.fd, IPPROTO_TCP, TCP_NODELAY, &value, &n), 0);
@@ -249,7 +174,7 @@ static void test_options(void **state)
     assert_int_equal(rt_stream_peer_uid(&b.stream, &uid), ERR_UNSUPPORTED);
     close_pair(l, &a, &b);
 
-    make_pair(l, unix_at, &a, &b);
+    make_pair(l, unix_at, NULL, NULL, &a, &b);
     assert_int_equal(rt_stream_peer_uid(&b.stream, &uid), 0);
     assert_int_equal(uid, getuid());
     assert_int_equal(rt_stream_peer(&b.stream, &peer), 0);
@@ -267,7 +192,7 @@ static void test_hup_unread(void **state)
     struct rt_loop *l = *state;
     struct owner a, b;
     char got[16];
-    make_pair(l, "127.0.0.1:0", &a, &b);
+    make_pair(l, "127.0.0.1:0", NULL, NULL, &a, &b);
     assert_int_equal(put(&a.stream, "abc", 3), 3);
     UNTIL(l, b.stream.can_read);
     assert_false(b.stream.has_hup);
@@ -286,7 +211,7 @@ static void test_reset(void **state)
     struct rt_loop *l = *state;
     struct owner a, b;
     char got[16];
-    make_pair(l, "127.0.0.1:0", &a, &b);
+    make_pair(l, "127.0.0.1:0", NULL, NULL, &a, &b);
     struct linger now = {.l_onoff = 1};
     assert_int_equal(setsockopt(a.stream.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
     rt_stream_close(&a.stream);
@@ -305,7 +230,7 @@ static void test_write_to_closed(void **state)
 {
     struct rt_loop *l = *state;
     struct owner a, b;
-    make_pair(l, unix_at, &a, &b);
+    make_pair(l, unix_at, NULL, NULL, &a, &b);
     rt_stream_close(&a.stream);
     assert_int_equal(put(&b.stream, "x", 1), ERR_RESET);
     close_pair(l, &a, &b);
@@ -317,7 +242,8 @@ static void test_connect_refused(void **state)
     struct door d;
     door_open(&d, l, "127.0.0.1:0");
     rt_listener_stop(&d.listener);
-    struct owner a = {.task.run = owner_run};
+    struct owner a;
+    owner_init(&a);
     assert_int_equal(rt_stream_connect(&a.stream, l, &d.at, NULL, STR_NULL, &a.task), 0);
     UNTIL(l, a.wakes > 0 && rt_stream_connected(&a.stream) != ERR_AGAIN);
     assert_int_equal(rt_stream_connected(&a.stream), ERR_CLOSED);
@@ -336,95 +262,12 @@ static void test_connect_refused(void **state)
     rt_stream_close(&a.stream);
 }
 
-/* Bytes that go both ways faster than they are read: nothing is lost, and both ends sleep when
- * there is nothing to do. */
-#define LARGE (8 * 1024 * 1024)
-
-struct mover {
-    struct rt_task task;
-    struct rt_stream stream;
-    struct rt_loop *loop;
-    size_t sent, got;
-    unsigned pace; /* reads of a run */
-    uint8_t out_seed, in_seed;
-    bool is_done;
-};
-
-static uint8_t byte_at(size_t at, uint8_t seed)
-{
-    return (uint8_t)(at * 31 + (at >> 11) + seed);
-}
-
-static void mover_send(struct mover *m)
-{
-    uint8_t bytes[10000];
-    while (m->sent < LARGE && m->stream.can_write) {
-        size_t n = LARGE - m->sent < sizeof bytes ? LARGE - m->sent : sizeof bytes;
-        for (size_t i = 0; i < n; i++)
-            bytes[i] = byte_at(m->sent + i, m->out_seed);
-        struct iovec iov[] = {{bytes, n / 3}, {bytes + n / 3, n - n / 3}};
-        ssize_t put_n = rt_write(&m->stream, iov, 2);
-        if (put_n == ERR_AGAIN)
-            break;
-        assert_true(put_n > 0);
-        m->sent += (size_t)put_n;
-        if (m->sent == LARGE)
-            assert_int_equal(rt_stream_shutdown(&m->stream), 0);
-    }
-}
-
-static void mover_run(struct rt_task *t)
-{
-    struct mover *m = CONTAINER_OF(t, struct mover, task);
-    uint8_t bytes[7000];
-    mover_send(m);
-    for (unsigned i = 0; i < m->pace && m->stream.can_read && !m->is_done; i++) {
-        ssize_t n = rt_read(&m->stream, bytes, sizeof bytes);
-        if (n == ERR_AGAIN)
-            return;
-        assert_true(n >= 0);
-        for (ssize_t j = 0; j < n; j++)
-            if (bytes[j] != byte_at(m->got + (size_t)j, m->in_seed))
-                fail_msg("wrong byte at %zu", m->got + (size_t)j);
-        m->got += (size_t)n;
-        m->is_done = n == 0;
-    }
-    if (m->stream.can_read && !m->is_done)
-        rt_wake(m->loop, &m->task);
-}
-
-static void check_large(struct rt_loop *l, struct mover *a, struct mover *b)
-{
-    *b = (struct mover){.task.run = mover_run,
-                        .loop = l,
-                        .pace = 1,
-                        .out_seed = 9,
-                        .in_seed = 4,
-                        .stream = b->stream};
-    *a = (struct mover){.task.run = mover_run,
-                        .loop = l,
-                        .pace = 3,
-                        .out_seed = 4,
-                        .in_seed = 9,
-                        .stream = a->stream};
-    rt_wake(l, &a->task);
-    rt_wake(l, &b->task);
-    UNTIL(l, a->is_done && b->is_done && a->sent == LARGE && b->sent == LARGE);
-    assert_int_equal(a->got, LARGE);
-    assert_int_equal(b->got, LARGE);
-}
-
 static void check_large_at(struct rt_loop *l, const char *at)
 {
-    struct owner oa, ob;
-    struct mover a, b;
-    make_pair(l, at, &oa, &ob);
-    assert_int_equal(rt_stream_move(&a.stream, &oa.stream, &a.task), 0);
-    assert_int_equal(rt_stream_move(&b.stream, &ob.stream, &b.task), 0);
-    assert_false(rt_stream_is_open(&oa.stream));
-    check_large(l, &a, &b);
-    rt_stream_close(&a.stream);
-    rt_stream_close(&b.stream);
+    struct owner a, b;
+    make_pair(l, at, NULL, NULL, &a, &b);
+    check_large(l, &a.stream, &b.stream, LARGE);
+    close_pair(l, &a, &b);
 }
 
 static void test_large_tcp(void **state)
@@ -440,22 +283,21 @@ static void test_large_unix(void **state)
 static void test_large_pipe(void **state)
 {
     struct rt_loop *l = *state;
-    struct mover a, b;
-    assert_int_equal(rt_pipe_create(&a.stream, &b.stream, l, 5000, 0), 0);
-    a.stream.task = &a.task;
-    b.stream.task = &b.task;
-    check_large(l, &a, &b);
-    rt_stream_close(&a.stream);
-    rt_stream_close(&b.stream);
+    struct rt_stream a, b;
+    assert_int_equal(rt_pipe_create(&a, &b, l, 5000, 0), 0);
+    check_large(l, &a, &b, LARGE);
+    assert_int_equal(rt_pipe_create(&a, &b, l, 300, 77), 0);
+    check_large(l, &a, &b, 100 * 1000);
 }
 
 /* What was ready before a move is told at the new place. */
 static void test_move(void **state)
 {
     struct rt_loop *l = *state;
-    struct owner a, b, c = {.task.run = owner_run};
+    struct owner a, b, c;
+    owner_init(&c);
     char got[4];
-    make_pair(l, "127.0.0.1:0", &a, &b);
+    make_pair(l, "127.0.0.1:0", NULL, NULL, &a, &b);
     assert_int_equal(put(&a.stream, "abc", 3), 3);
     assert_int_equal(rt_stream_move(&c.stream, &b.stream, &c.task), 0);
     UNTIL(l, c.wakes == 1);
@@ -580,7 +422,9 @@ static void test_accept_exhausted(void **state)
 static void test_pipe_piece(void **state)
 {
     struct rt_loop *l = *state;
-    struct owner a = {.task.run = owner_run}, b = a;
+    struct owner a, b;
+    owner_init(&a);
+    owner_init(&b);
     char got[16];
     assert_int_equal(rt_pipe_create(&a.stream, &b.stream, l, 4, 1), 0);
     a.stream.task = &a.task;
