@@ -9,7 +9,8 @@
 #define CARET_LEAD  60  /* of them before the place, when the line is shortened */
 
 /* Cut where it does not fit, between two characters. */
-static void format_into(char *to, size_t size, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static void format_into(char *to, size_t size,
+                                                              const char *format, va_list ap)
 {
     int n = vsnprintf(to, size, format, ap);
     if (n < 0)

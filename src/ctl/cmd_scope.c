@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define MAX_NAMES_BYTES   (1024 * 1024)
-#define MAX_PARSE_BYTES   (256 * 1024)
 #define MAX_MESSAGE_BYTES (8 * 1024)
 
 static const char usage[] =
@@ -50,7 +49,7 @@ static int check(const struct check *c, struct str text, struct out *form, struc
 {
     struct arena arena;
     struct scope *s;
-    arena_init(&arena, NULL, 0, MAX_PARSE_BYTES);
+    arena_init(&arena, NULL, 0, SCOPE_MEMORY);
     int rc = scope_parse(text, &arena, &s, d);
     if (rc == 0)
         rc = scope_check_names(s, &c->names, d);

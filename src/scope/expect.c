@@ -118,10 +118,13 @@ int scope_unexpected(struct scope_parser *p, const char *wanted, const char *hin
     }
     found = scope_show(t->text);
     after = scope_show(p->previous.text);
-    bool is_first = p->previous.kind == TOKEN_NONE;
+    bool is_first = p->previous.kind == TOKEN_NONE, is_string = p->previous.kind == TOKEN_STRING;
     const char *end = p->in_string ? "the end of the string" : "the end";
     int rc = scope_fail(p, ERR_SCOPE_SYNTAX, scope_place(p, t), "expected %s%s%s, found %s", wanted,
-                        is_first ? "" : " after ", is_first ? "" : after.text,
+                        is_first ? "" : " after ",
+                        is_first    ? ""
+                        : is_string ? "a string"
+                                    : after.text,
                         t->kind == TOKEN_END ? end : found.text);
     if (hint)
         diag_hint(p->diag, "%s", hint);
@@ -136,6 +139,14 @@ void scope_take(struct scope_parser *p)
 {
     p->previous = p->token;
     scope_lex_next(&p->lexer, &p->token);
+}
+
+struct str scope_unquote(struct scope_parser *p)
+{
+    const struct scope_token *t = &p->token;
+    char *content = p->copy + (t->text.p - p->copy) + 1;
+    p->lexer.visited += t->text.n;
+    return (struct str){content, scope_lex_decode(t, content)};
 }
 
 int scope_expect(struct scope_parser *p, enum scope_token_kind kind, const char *wanted,

@@ -52,8 +52,8 @@ void scope_lex_init(struct scope_lexer *l, struct str text);
 void scope_lex_next(struct scope_lexer *l, struct scope_token *t);
 /* Whether the next token is the one character c. */
 bool scope_lex_follows(struct scope_lexer *l, char c);
-/* Writes what a TOKEN_STRING stands for to `to`, which has room for the token's length; returns the
- * number of bytes. */
+/* Writes what a TOKEN_STRING stands for to `to`, which has room for the token's length and may be
+ * its second byte; returns the number of bytes. */
 size_t scope_lex_decode(const struct scope_token *t, char *to);
 
 /* Whether the grammar's `name` matches all of s. */

@@ -149,7 +149,7 @@ size_t scope_lex_decode(const struct scope_token *t, char *to)
         if (c.is_escaped) {
             n += utf8_encode(c.code, to + n);
         } else {
-            memcpy(to + n, rest.p, c.length);
+            memmove(to + n, rest.p, c.length);
             n += c.length;
         }
         rest = str_from(rest, c.length);

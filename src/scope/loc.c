@@ -134,20 +134,17 @@ static int parse_group(struct scope_parser *p, struct scope_loc **out)
 /* string: what it stands for is read as a loc */
 static int parse_quoted(struct scope_parser *p, struct scope_loc **out)
 {
-    struct scope_token string = p->token;
-    char *content = arena_alloc(p->arena, string.text.n);
-    if (arena_overflowed(p->arena))
-        return scope_no_memory(p);
+    struct str content = scope_unquote(p);
     struct scope_parser outer = *p;
-    p->quote = scope_place(p, &string);
+    p->quote = scope_place(p, &p->token);
     p->in_string = true;
     p->previous.kind = TOKEN_NONE;
-    scope_lex_init(&p->lexer, (struct str){content, scope_lex_decode(&string, content)});
+    scope_lex_init(&p->lexer, content);
     scope_lex_next(&p->lexer, &p->token);
     int rc = scope_parse_loc(p, out);
     if (rc == 0 && p->token.kind != TOKEN_END)
         rc = scope_unexpected(p, "an operator or the end of the string", NULL);
-    outer.lexer.visited += string.text.n + p->lexer.visited;
+    outer.lexer.visited += p->lexer.visited;
     p->lexer = outer.lexer;
     p->token = outer.token;
     p->quote = outer.quote;

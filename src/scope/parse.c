@@ -68,11 +68,7 @@ static int parse_keyed(struct scope_parser *p)
     bool is_any = t->kind == TOKEN_STAR;
     struct scope_binding *b = NULL;
     if (t->kind == TOKEN_STRING) {
-        char *content = arena_alloc(p->arena, t->text.n);
-        if (arena_overflowed(p->arena))
-            return scope_no_memory(p);
-        key = (struct str){content, scope_lex_decode(t, content)};
-        p->lexer.visited += t->text.n;
+        key = scope_unquote(p);
         is_any = str_eq(key, STR("*"));
     } else if (t->kind == TOKEN_WORD && key.n > SCOPE_MAX_NAME) {
         return scope_parse_name(p, "a key", &key);
@@ -239,18 +235,29 @@ static int parse_scope(struct scope_parser *p)
     return 0;
 }
 
+/* Every location is a leaf or joins at least two, and every binding has one; only the last may be
+ * the 65th that is refused. Sixteen bytes are lost to alignment at most. */
+_Static_assert(SCOPE_MAX_BYTES + 1 + sizeof(struct scope) +
+                       2 * SCOPE_MAX_LOCATIONS * (sizeof(struct scope_loc) + 16) +
+                       (SCOPE_MAX_LOCATIONS + 1) * (sizeof(struct scope_binding) + 16) + 32 <=
+                   SCOPE_MEMORY,
+               "SCOPE_MEMORY is enough for every scope");
+
 int scope_parse_counted(struct str text, struct arena *arena, struct scope **out, struct diag *d,
                         size_t *visited)
 {
     struct scope_parser p = {.arena = arena, .diag = d, .text_bytes = text.n};
-    /* The copy is what names point into, so that nothing borrows the caller's text. One byte more
-     * than is read tells the lexer that there is more. */
-    struct str copy = arena_str(arena, str_sub(text, 0, SCOPE_MAX_BYTES + 1));
+    /* Nothing borrows the caller's text. One byte more than is read tells the lexer that there is
+     * more. */
+    size_t n = text.n <= SCOPE_MAX_BYTES ? text.n : SCOPE_MAX_BYTES + 1;
+    p.copy = arena_alloc(arena, n);
     p.scope = arena_new(arena, struct scope);
     if (arena_overflowed(arena))
         return scope_no_memory(&p);
+    if (n)
+        memcpy(p.copy, text.p, n);
     p.tail = &p.scope->bindings;
-    scope_lex_init(&p.lexer, copy);
+    scope_lex_init(&p.lexer, (struct str){p.copy, n});
     scope_lex_next(&p.lexer, &p.token);
     int rc = parse_scope(&p);
     *visited = p.lexer.visited;

@@ -16,6 +16,7 @@ struct scope_parser {
     bool in_string;              /* a quoted location is being read … */
     struct scope_span quote;     /* … and this is its place, which every error in it has */
     size_t text_bytes;           /* of the whole text, also where it is too long */
+    char *copy;                  /* what tokens and names point into */
     unsigned locations, nesting;
     unsigned options_seen; /* a bit for each enum scope_option */
     struct scope *scope;
@@ -36,6 +37,9 @@ struct scope_span scope_place(const struct scope_parser *p, const struct scope_t
 /* End of the last token taken, in that text. */
 size_t scope_last_end(const struct scope_parser *p);
 void scope_take(struct scope_parser *p);
+/* What the next token, a STRING, stands for. It is written over the token, so that strings in
+ * strings need no memory. */
+struct str scope_unquote(struct scope_parser *p);
 int scope_expect(struct scope_parser *p, enum scope_token_kind kind, const char *wanted,
                  const char *hint) MUST_USE;
 bool scope_begins_location(enum scope_token_kind kind);

@@ -21,6 +21,7 @@
 #define SCOPE_MAX_LOCATIONS   64
 #define SCOPE_MAX_NESTING     16
 #define SCOPE_MAX_NAME        63
+#define SCOPE_MEMORY          (28 * 1024)   /* cap of an arena that is enough for any parse */
 #define SCOPE_MAX_DURATION_US 3600000000ull /* one hour */
 
 enum scope_loc_kind {
@@ -85,8 +86,9 @@ struct scope_names {
 /* Parses, and checks everything that can be found without knowing the application (section 2, in
  * its order). Returns 0 and gives *out, which lives in the arena; or an ERR_SCOPE_… code with *d
  * set (offset, length, message, and hint where there is something to say); or ERR_NO_MEMORY when
- * the arena is too small. *out is left alone on errors. 16 KiB are enough for every scope that is
- * not longer than about a kilobyte, 64 KiB for all. d may be NULL. Linear in the text's length. */
+ * the arena is too small, which one of SCOPE_MEMORY never is. *out is left alone on errors. d may
+ * be NULL. The time is linear in the text's length: a byte is looked at once, and twice more for
+ * each string that it is in. */
 int scope_parse(struct str text, struct arena *arena, struct scope **out, struct diag *d) MUST_USE;
 
 /* The checks that need names: scope-unknown-service, scope-unknown-site, with "did you mean" as the

@@ -13,7 +13,7 @@
 #include "base/check.h"
 #include "scope/internal.h"
 
-#define ENOUGH (64 * 1024)
+#define ENOUGH SCOPE_MEMORY
 
 struct parsed {
     struct arena arena;

@@ -209,38 +209,30 @@ static void test_cap_sweep(void **state)
           0);
 }
 
-/* scope.h says how much is enough: the dearest text is the one with the deepest quotes. */
-static size_t quote_deeply(char *text, size_t size)
-{
-    static char inner[SCOPE_MAX_BYTES];
-    size_t n = 1;
-    text[0] = 'A';
-    for (;;) {
-        size_t k = 0;
-        inner[k++] = '"';
-        for (size_t i = 0; i < n; i++) {
-            if (text[i] == '"' || text[i] == '\\')
-                inner[k++] = '\\';
-            inner[k++] = text[i];
-            if (k + 3 > size)
-                return n;
-        }
-        inner[k++] = '"';
-        memcpy(text, inner, k);
-        n = k;
-    }
-}
-
+/* SCOPE_MEMORY is enough: the dearest texts have all locations, and as many operators or keys as
+ * there can be. */
 static void test_enough_memory(void **state)
 {
     static char text[SCOPE_MAX_BYTES];
-    size_t n = quote_deeply(text, 3000);
-    assert_true(n > 1000);
-    for (const char *more = " & B"; n + 5 < sizeof text; n += 4)
-        memcpy(text + n, more, 4);
     struct parsed p;
-    parse_capped(&p, (struct str){text, n}, ENOUGH);
-    assert_int_equal(p.rc, ERR_SCOPE_LIMIT); /* of locations: so all 64 were made */
+    struct out o;
+    out_init(&o, text, sizeof text);
+    for (int i = 1; i < SCOPE_MAX_NESTING; i++)
+        OUT(&o, "(");
+    OUT(&o, "A");
+    for (int i = 0; i < 31; i++)
+        out_fmt(&o, "%s ; B & C", i < SCOPE_MAX_NESTING - 1 ? ")" : "");
+    while (o.n < sizeof text)
+        out_char(&o, ' ');
+    parse_capped(&p, out_get(&o), SCOPE_MEMORY);
+    assert_int_equal(p.rc, 0);
+    parse_fini(&p);
+    out_init(&o, text, sizeof text);
+    for (int i = 0; i <= SCOPE_MAX_LOCATIONS; i++)
+        out_fmt(&o, "\"a key of some length, of which there are %d\":A,", i);
+    parse_capped(&p, out_get(&o), SCOPE_MEMORY);
+    assert_int_equal(p.rc, ERR_SCOPE_LIMIT); /* at the last location, so all others were made */
+    assert_int_equal(p.diag.offset, o.n - 2);
     parse_fini(&p);
 }
 

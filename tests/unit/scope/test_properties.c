@@ -205,25 +205,43 @@ static void test_cost_is_linear(void **state)
     }
 }
 
-/* A string in a string doubles the backslashes of all in it: depth is paid for by length. */
-static void test_quotes_in_quotes(void **state)
+/* s as a JSON string in which quotes and backslashes are written \\uXXXX: the shortest way to have
+ * strings in strings in strings. */
+static struct str quote(struct str s, char *memory)
+{
+    struct out o;
+    out_init(&o, memory, SCOPE_MAX_BYTES);
+    out_char(&o, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '"' || s.p[i] == '\\')
+            OUT(&o, "\\u00"), out_hex(&o, (unsigned char)s.p[i]);
+        else
+            out_char(&o, s.p[i]);
+    }
+    out_char(&o, '"');
+    assert_false(o.overflowed);
+    return out_get(&o);
+}
+
+static void test_strings_in_strings(void **state)
 {
     char memory[2][SCOPE_MAX_BYTES];
-    struct str s = STR("A");
-    size_t depth = 0, cost = visited(s);
-    for (;;) {
-        struct out o;
-        out_init(&o, memory[depth % 2], SCOPE_MAX_BYTES);
-        out_json(&o, s);
-        if (o.overflowed)
-            break;
-        s = out_get(&o);
-        depth++;
-        cost = visited(s);
-        assert_true(cost <= 4 * s.n + 4);
+    struct out o;
+    out_init(&o, memory[0], SCOPE_MAX_BYTES);
+    OUT(&o, "A");
+    for (int i = 0; i < 30; i++) /* most bytes are in the innermost one */
+        out_fmt(&o, "  ;  a-site-with-a-rather-long-name-%d-%*s", i, i % 7, "");
+    struct str s = out_get(&o);
+    for (size_t depth = 0; depth < SCOPE_MAX_NESTING; depth++) {
         assert_true(check_text(s));
+        assert_true(visited(s) <= (2 * depth + 1) * s.n + 1);
+        s = quote(s, memory[(depth + 1) % 2]);
     }
-    assert_int_equal(depth, 11);
+    struct parsed p;
+    parse_capped(&p, s, ENOUGH);
+    assert_int_equal(p.rc, ERR_SCOPE_LIMIT);
+    assert_int_equal(p.diag.length, s.n);
+    parse_fini(&p);
 }
 
 int main(void)
@@ -232,7 +250,7 @@ int main(void)
         cmocka_unit_test(test_generated_scopes),
         cmocka_unit_test(test_generated_noise),
         cmocka_unit_test(test_cost_is_linear),
-        cmocka_unit_test(test_quotes_in_quotes),
+        cmocka_unit_test(test_strings_in_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

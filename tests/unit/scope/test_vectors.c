@@ -18,7 +18,7 @@ static int check_good(struct str text, json_t *row)
     char form[SCOPE_MAX_BYTES];
     struct out o;
     out_init(&o, form, sizeof form);
-    arena_init(&arena, NULL, 0, 64 * 1024);
+    arena_init(&arena, NULL, 0, SCOPE_MEMORY);
     int rc = scope_parse(text, &arena, &s, &d);
     if (rc == 0)
         scope_print(s, &o);
@@ -36,7 +36,7 @@ static int check_bad(struct str text, json_t *row)
     struct arena arena;
     struct diag d = {0};
     struct scope *s = NULL;
-    arena_init(&arena, NULL, 0, 64 * 1024);
+    arena_init(&arena, NULL, 0, SCOPE_MEMORY);
     int rc = scope_parse(text, &arena, &s, &d);
     arena_fini(&arena);
     struct str code = str_of(json_string_value(json_object_get(row, "code")));
