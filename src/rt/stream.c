@@ -47,8 +47,10 @@ static ssize_t plain_read(struct rt_stream *s, void *to, size_t n)
 {
     if (s->error || s->is_connecting) {
         int rc = rt_stream_connected(s);
-        if (rc < 0)
+        if (rc < 0) {
+            s->can_read &= rc != ERR_AGAIN;
             return rc;
+        }
     }
     ssize_t got;
     do {

@@ -242,7 +242,10 @@ int rt_tls_handshake(struct rt_stream *s)
         int rc = judge(s, ret, &wanted);
         return rc < 0 ? rc : rt_stream_fail(s, ERR_CLOSED, 0);
     }
-    s->can_read = s->can_write = true; /* the first read and write find out */
+    /* The first read and write find out; an owner that tried one of them before is told. */
+    s->can_read = s->can_write = true;
+    if (s->task)
+        rt_wake(s->loop, s->task);
     return 0;
 }
 
@@ -285,8 +288,10 @@ static ssize_t tls_read(struct rt_stream *s, void *to, size_t n)
 {
     struct rt_tls_session *t = s->ssl;
     int rc = rt_stream_connected(s), wanted;
-    if (rc < 0)
+    if (rc < 0) {
+        s->can_read &= rc != ERR_AGAIN;
         return rc;
+    }
     forget_errors();
     int got = SSL_read(t->ssl, to, n < INT_MAX ? (int)n : INT_MAX);
     if (got <= 0) {
@@ -367,6 +372,7 @@ static ssize_t tls_write(struct rt_stream *s, const struct iovec *iov, int n)
     struct cursor c = {iov, n, 0};
     size_t done = 0;
     int rc = rt_stream_connected(s);
+    s->can_write &= rc != ERR_AGAIN;
     while (rc >= 0) {
         size_t sealed = s->ssl->n_sealed;
         struct str record = next_record(c, sealed ? sealed : RECORD_BYTES, scratch);

@@ -1,0 +1,26 @@
+/* certs.h: certificate authorities for tests, made in memory and written as PEM files. */
+#ifndef TEST_CERTS_H
+#define TEST_CERTS_H
+
+#include <openssl/x509.h>
+
+struct certs_ca {
+    const char *dir; /* the caller's, stays */
+    X509 *certificate;
+    EVP_PKEY *key;
+    long next_serial;
+};
+
+/* Writes DIR/NAME.pem. */
+void certs_ca_init(struct certs_ca *ca, const char *dir, const char *name);
+void certs_ca_fini(struct certs_ca *ca);
+/* Writes DIR/NAME.pem and DIR/NAME.key, valid for a day; `names` is a list of subject alternative
+ * names as OpenSSL's configuration has it ("DNS:localhost,IP:127.0.0.1"), or NULL. Returns the
+ * serial number. */
+long certs_issue(struct certs_ca *ca, const char *name, const char *names);
+/* Writes DIR/NAME.pem, a revocation list of the one certificate (0: of none). */
+void certs_revoke(struct certs_ca *ca, const char *name, long serial);
+/* A path in `dir` of a few static ones, for passing on. */
+const char *certs_path(const char *dir, const char *name, const char *suffix);
+
+#endif

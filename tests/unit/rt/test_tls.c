@@ -1,0 +1,768 @@
+#include "rt/stream.h"
+#include "rt/sys.h"
+#include "test_rt.h"
+#include "support.h"
+#include "certs.h"
+
+#include <ftw.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SITE "cheops://site/"
+
+/* Made once for all tests: two authorities, a server's certificate, sites' certificates. */
+static char dir[] = "/tmp/cheops-tls-XXXXXX";
+static char unix_at[sizeof dir + 16];
+static struct certs_ca ca, other_ca;
+
+static const char *pem(const char *name)
+{
+    return certs_path(dir, name, ".pem");
+}
+
+static const char *key(const char *name)
+{
+    return certs_path(dir, name, ".key");
+}
+
+static int make_files(void **state)
+{
+    if (!mkdtemp(dir))
+        return -1;
+    snprintf(unix_at, sizeof unix_at, "unix:%s/door", dir);
+    certs_ca_init(&ca, dir, "ca");
+    certs_ca_init(&other_ca, dir, "other_ca");
+    certs_issue(&ca, "server", "DNS:service.example,DNS:*.wild.example,IP:127.0.0.1,IP:::1");
+    certs_issue(&ca, "nantes", "URI:http://elsewhere,URI:" SITE "nantes,DNS:nantes.example");
+    certs_issue(&other_ca, "stranger", "URI:" SITE "nantes");
+    certs_revoke(&ca, "crl", certs_issue(&ca, "lost", "URI:" SITE "lost"));
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+static int remove_files(void **state)
+{
+    certs_ca_fini(&ca);
+    certs_ca_fini(&other_ca);
+    return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct rt_tls *context(struct rt_tls_config c)
+{
+    struct rt_tls *t = NULL;
+    struct diag d = {0};
+    if (rt_tls_create(&t, &c, &d) < 0)
+        fail_msg("%s", d.message);
+    return t;
+}
+
+static struct rt_tls *server_context(void)
+{
+    return context((struct rt_tls_config){
+        .is_server = true, .certificate = pem("server"), .key = key("server"), .alpn = "http/1.1"});
+}
+
+static struct rt_tls *client_context(void)
+{
+    return context((struct rt_tls_config){.ca = pem("ca"), .alpn = "http/1.1"});
+}
+
+static struct rt_tls *site_context(bool is_server, const char *name, const char *crl)
+{
+    return context((struct rt_tls_config){.is_server = is_server,
+                                          .certificate = pem(name),
+                                          .key = key(name),
+                                          .ca = pem("ca"),
+                                          .crl = crl,
+                                          .require_peer = is_server,
+                                          .only_1_3 = true});
+}
+
+/* Two streams with a handshake before them; `name` is what the client verifies. Takes the
+ * contexts. */
+static void make_tls_pair(struct rt_loop *l, struct rt_tls *server, struct rt_tls *client,
+                          struct str name, struct owner *a, struct owner *b)
+{
+    struct door d;
+    owner_init(a);
+    owner_init(b);
+    door_open(&d, l, "127.0.0.1:0");
+    assert_int_equal(rt_stream_connect(&a->stream, l, &d.at, client, name, &a->task), 0);
+    UNTIL(l, d.n == 1);
+    assert_int_equal(rt_stream_accept(&b->stream, l, d.fds[0], server, &b->task), 0);
+    rt_listener_stop(&d.listener);
+    rt_tls_unref(&server);
+    rt_tls_unref(&client);
+}
+
+/* Turns until each side knows. */
+static void shake(struct rt_loop *l, struct owner *a, struct owner *b)
+{
+    int ra = ERR_AGAIN, rb = ERR_AGAIN;
+    UNTIL(l, (ra = rt_stream_connected(&a->stream), rb = rt_stream_connected(&b->stream),
+              ra != ERR_AGAIN && rb != ERR_AGAIN));
+}
+
+/* Turns until a read says something else than ERR_AGAIN; returns it. */
+static ssize_t read_soon(struct rt_loop *l, struct owner *o, void *to, size_t n)
+{
+    ssize_t got = ERR_AGAIN;
+    UNTIL(l, o->stream.can_read && (got = rt_read(&o->stream, to, n)) != ERR_AGAIN);
+    return got;
+}
+
+static void check_contains(struct str text, const char *part)
+{
+    if (!memmem(text.p, text.n, part, strlen(part)))
+        fail_msg("no '%s' in '%.*s'", part, STR_ARG(text));
+}
+
+/* ---- handshakes */
+
+static void test_echo(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char got[16];
+    make_tls_pair(l, server_context(), client_context(), STR("service.example"), &a, &b);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), ERR_AGAIN);
+    shake(l, &a, &b);
+    assert_int_equal(rt_stream_connected(&a.stream), 0);
+    assert_int_equal(rt_stream_connected(&b.stream), 0);
+    struct iovec iov[] = {{(void *)(uintptr_t) "ab", 2}, {NULL, 0}, {(void *)(uintptr_t) "cde", 3}};
+    assert_int_equal(rt_write(&a.stream, iov, 3), 5);
+    assert_int_equal(read_soon(l, &b, got, sizeof got), 5);
+    assert_memory_equal(got, "abcde", 5);
+    assert_false(b.stream.can_read); /* nothing in TLS, nothing in the socket */
+    assert_int_equal(put(&b.stream, "back", 4), 4);
+    assert_int_equal(read_soon(l, &a, got, sizeof got), 4);
+    assert_int_equal(rt_write(&a.stream, iov, 0), 0);
+
+    assert_int_equal(rt_stream_shutdown(&a.stream), 0);
+    assert_int_equal(read_soon(l, &b, got, sizeof got), 0);
+    assert_true(b.stream.has_hup);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), 0);
+    assert_int_equal(put(&b.stream, "still", 5), 5); /* the other way goes on */
+    assert_int_equal(read_soon(l, &a, got, sizeof got), 5);
+    assert_int_equal(rt_stream_shutdown(&b.stream), 0);
+    assert_int_equal(read_soon(l, &a, got, sizeof got), 0);
+    assert_int_equal(rt_stream_why(&a.stream).n, 0);
+    close_pair(l, &a, &b);
+}
+
+/* The result of the client's handshake when it verifies `name`. */
+static int connect_as(struct rt_loop *l, struct rt_tls *client, const char *name, char *why,
+                      size_t n)
+{
+    struct owner a, b;
+    make_tls_pair(l, server_context(), client, str_of(name), &a, &b);
+    shake(l, &a, &b);
+    int rc = rt_stream_connected(&a.stream);
+    snprintf(why, n, "%.*s", STR_ARG(rt_stream_tls_error(&a.stream)));
+    if (rc < 0)
+        assert_int_not_equal(rt_stream_connected(&b.stream), 0);
+    close_pair(l, &a, &b);
+    return rc;
+}
+
+static void test_names(void **state)
+{
+    struct rt_loop *l = *state;
+    char why[200];
+    static const char *const good[] = {
+        "service.example", "SERVICE.example.", "a.wild.example", "127.0.0.1", "::1", NULL};
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        assert_int_equal(connect_as(l, client_context(), good[i], why, sizeof why), 0);
+    static const char *const bad[] = {"example", "x.service.example", "a.b.wild.example",
+                                      "localhost"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_int_equal(connect_as(l, client_context(), bad[i], why, sizeof why), ERR_TLS);
+        check_contains(str_of(why), "hostname mismatch");
+    }
+    assert_int_equal(connect_as(l, client_context(), "127.0.0.2", why, sizeof why), ERR_TLS);
+    check_contains(str_of(why), "IP address mismatch");
+}
+
+static void test_bad_name(void **state)
+{
+    struct rt_loop *l = *state;
+    struct rt_tls *client = client_context();
+    struct rt_address at = address("127.0.0.1:1");
+    struct owner a;
+    owner_init(&a);
+    struct str bad[] = {STR(""), STR("."), STR("a\0b")};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_int_equal(rt_stream_connect(&a.stream, l, &at, client, bad[i], &a.task),
+                         ERR_INVALID);
+        assert_false(rt_stream_is_open(&a.stream));
+    }
+    rt_tls_unref(&client);
+}
+
+static void test_unknown_ca(void **state)
+{
+    struct rt_loop *l = *state;
+    char why[200];
+    struct rt_tls *other = context((struct rt_tls_config){.ca = pem("other_ca")});
+    assert_int_equal(connect_as(l, other, "service.example", why, sizeof why), ERR_TLS);
+    check_contains(str_of(why), "unable to get local issuer certificate");
+    struct rt_tls *systems = context((struct rt_tls_config){0});
+    assert_int_equal(connect_as(l, systems, "service.example", why, sizeof why), ERR_TLS);
+}
+
+static void test_alpn(void **state)
+{
+    struct rt_loop *l = *state;
+    char why[200];
+    struct rt_tls *none = context((struct rt_tls_config){.ca = pem("ca")});
+    assert_int_equal(connect_as(l, none, NULL, why, sizeof why), 0);
+    struct rt_tls *h2 = context((struct rt_tls_config){.ca = pem("ca"), .alpn = "h2"});
+    assert_int_equal(connect_as(l, h2, NULL, why, sizeof why), ERR_TLS);
+    check_contains(str_of(why), "no application protocol");
+}
+
+/* ---- sites to each other */
+
+static void test_mutual(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char uri[40];
+    make_tls_pair(l, site_context(true, "nantes", NULL), site_context(false, "lost", NULL),
+                  STR_NULL, &a, &b);
+    assert_null(rt_stream_peer_uri(&b.stream, STR(SITE), uri, sizeof uri).p); /* not yet */
+    shake(l, &a, &b);
+    assert_int_equal(rt_stream_connected(&a.stream), 0);
+    assert_int_equal(rt_stream_connected(&b.stream), 0);
+    struct str name = rt_stream_peer_uri(&a.stream, STR(SITE), uri, sizeof uri);
+    assert_true(str_eq(name, STR(SITE "nantes")));
+    assert_null(rt_stream_peer_uri(&a.stream, STR(SITE), uri, sizeof SITE "nantes" - 2).p);
+    name = rt_stream_peer_uri(&b.stream, STR(SITE), uri, sizeof uri);
+    assert_true(str_eq(name, STR(SITE "lost")));
+    assert_null(rt_stream_peer_uri(&b.stream, STR("spiffe://"), uri, sizeof uri).p);
+    close_pair(l, &a, &b);
+
+    /* who verified nobody knows no name */
+    make_tls_pair(l, server_context(), client_context(), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_null(rt_stream_peer_uri(&b.stream, STR(""), uri, sizeof uri).p);
+    close_pair(l, &a, &b);
+    make_pair(l, "127.0.0.1:0", NULL, NULL, &a, &b);
+    assert_null(rt_stream_peer_uri(&b.stream, STR(""), uri, sizeof uri).p);
+    close_pair(l, &a, &b);
+}
+
+/* The server refuses the client; why is in its text. A TLS 1.3 client learns of it by reading. */
+static void check_refused(struct rt_loop *l, struct rt_tls *server, struct rt_tls *client,
+                          const char *why)
+{
+    struct owner a, b;
+    char got[8];
+    make_tls_pair(l, server, client, STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
+    check_contains(rt_stream_why(&b.stream), why);
+    rt_stream_close(&b.stream);
+    if (rt_stream_connected(&a.stream) == 0)
+        assert_int_equal(read_soon(l, &a, got, sizeof got), ERR_TLS);
+    else
+        assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
+    close_pair(l, &a, &b);
+}
+
+static void test_client_refused(void **state)
+{
+    struct rt_loop *l = *state;
+    struct rt_tls_config c = {.ca = pem("ca")};
+    check_refused(l, site_context(true, "nantes", NULL), context(c),
+                  "peer did not return a certificate");
+    check_refused(l, site_context(true, "nantes", NULL),
+                  context((struct rt_tls_config){
+                      .ca = pem("ca"), .certificate = pem("stranger"), .key = key("stranger")}),
+                  "unable to get local issuer certificate");
+    check_refused(l, site_context(true, "nantes", pem("crl")), site_context(false, "lost", NULL),
+                  "certificate revoked");
+}
+
+static void test_revoked(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    /* the list leaves the others alone, and counts for clients too */
+    make_tls_pair(l, site_context(true, "nantes", pem("crl")),
+                  site_context(false, "nantes", pem("crl")), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(rt_stream_connected(&a.stream), 0);
+    assert_int_equal(rt_stream_connected(&b.stream), 0);
+    close_pair(l, &a, &b);
+    make_tls_pair(l, site_context(true, "lost", NULL), site_context(false, "nantes", pem("crl")),
+                  STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
+    check_contains(rt_stream_why(&a.stream), "certificate revoked");
+    assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
+    close_pair(l, &a, &b);
+}
+
+static void test_only_1_3(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a;
+    struct door d;
+    owner_init(&a);
+    SSL_CTX *old = SSL_CTX_new(TLS_client_method());
+    assert_int_equal(SSL_CTX_set_max_proto_version(old, TLS1_2_VERSION), 1);
+    struct rt_tls *server = site_context(true, "nantes", NULL);
+    door_open(&d, l, "127.0.0.1:0");
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, &d.at.sa, d.at.len), 0);
+    UNTIL(l, d.n == 1);
+    assert_int_equal(rt_stream_accept(&a.stream, l, d.fds[0], server, &a.task), 0);
+    SSL *ssl = SSL_new(old);
+    assert_int_equal(SSL_set_fd(ssl, fd), 1);
+    int flags = MSG_DONTWAIT; /* its hello is all that is wanted of it */
+    char answer[8];
+    BIO_set_nbio(SSL_get_rbio(ssl), 1);
+    struct timeval soon = {0, 1};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+    assert_int_equal(SSL_connect(ssl), -1);
+    UNTIL(l, rt_stream_connected(&a.stream) != ERR_AGAIN);
+    assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
+    check_contains(rt_stream_why(&a.stream), "unsupported protocol");
+    assert_true(recv(fd, answer, sizeof answer, flags) > 0); /* the alert */
+    rt_stream_close(&a.stream);
+    rt_cancel(l, &a.task);
+    rt_listener_stop(&d.listener);
+    SSL_free(ssl);
+    SSL_CTX_free(old);
+    close(fd);
+    rt_tls_unref(&server);
+}
+
+/* ---- connections that break */
+
+/* What does not speak TLS, or goes away, in the middle of a handshake. */
+static void test_broken_handshake(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    struct rt_tls *server = server_context(), *client = client_context();
+    make_pair(l, "127.0.0.1:0", server, NULL, &a, &b);
+    assert_int_equal(put(&a.stream, "GET / HTTP/1.1\r\n\r\n", 18), 18);
+    UNTIL(l, rt_stream_connected(&b.stream) != ERR_AGAIN);
+    assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
+    check_contains(rt_stream_why(&b.stream), "http request");
+    close_pair(l, &a, &b);
+
+    make_pair(l, "127.0.0.1:0", server, NULL, &a, &b);
+    rt_stream_close(&a.stream);
+    UNTIL(l, rt_stream_connected(&b.stream) != ERR_AGAIN);
+    assert_int_equal(rt_stream_connected(&b.stream), ERR_CLOSED);
+    close_pair(l, &a, &b);
+
+    make_pair(l, "127.0.0.1:0", NULL, client, &a, &b);
+    UNTIL(l, rt_stream_connected(&a.stream) == ERR_AGAIN && b.stream.can_read);
+    assert_int_equal(put(&b.stream, "SSH-2.0\r\n", 9), 9);
+    UNTIL(l, rt_stream_connected(&a.stream) != ERR_AGAIN);
+    assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
+    check_contains(rt_stream_why(&a.stream), "wrong version number");
+    close_pair(l, &a, &b);
+
+    struct door d; /* nobody is there */
+    door_open(&d, l, "127.0.0.1:0");
+    rt_listener_stop(&d.listener);
+    assert_int_equal(rt_stream_connect(&a.stream, l, &d.at, client, STR_NULL, &a.task), 0);
+    UNTIL(l, rt_stream_connected(&a.stream) != ERR_AGAIN);
+    assert_int_equal(rt_stream_connected(&a.stream), ERR_CLOSED);
+    assert_string_equal(rt_stream_why(&a.stream).p, "Connection refused");
+    close_pair(l, &a, &b);
+    rt_tls_unref(&server);
+    rt_tls_unref(&client);
+}
+
+/* The end of a stream that was cut off must not look like the end of what was sent. */
+static void test_truncated(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char got[8];
+    make_tls_pair(l, server_context(), client_context(), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(put(&b.stream, "half", 4), 4);
+    assert_int_equal(shutdown(b.stream.fd, SHUT_WR), 0);
+    UNTIL(l, a.stream.has_hup);
+    assert_int_equal(rt_read(&a.stream, got, sizeof got), 4);
+    assert_true(a.stream.can_read);
+    assert_int_equal(read_soon(l, &a, got, sizeof got), ERR_RESET);
+    assert_int_equal(rt_read(&a.stream, got, sizeof got), ERR_RESET);
+    assert_int_equal(put(&a.stream, "x", 1), ERR_RESET);
+    assert_int_equal(rt_stream_shutdown(&a.stream), ERR_RESET);
+    close_pair(l, &a, &b);
+}
+
+static void test_corrupt(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char got[8];
+    static const char record[] = "\x17\x03\x03\x00\x18"
+                                 "this is not what it says";
+    make_tls_pair(l, server_context(), client_context(), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(send(a.stream.fd, record, sizeof record - 1, 0), sizeof record - 1);
+    assert_int_equal(read_soon(l, &b, got, sizeof got), ERR_TLS);
+    check_contains(rt_stream_tls_error(&b.stream), "bad record mac");
+    close_pair(l, &a, &b);
+}
+
+/* Writing to one that has gone is an error, not a signal; a hang-up is seen without reading. */
+static void test_gone(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    make_tls_pair(l, server_context(), client_context(), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    rt_loop_turn(l, 0);
+    int wakes = b.wakes;
+    rt_stream_close(&a.stream);
+    UNTIL(l, b.stream.has_hup && b.wakes > wakes);
+    int rc = 0;
+    UNTIL(l, rc < 0 || (rc = (int)put(&b.stream, "x", 1)) < 0);
+    assert_int_equal(rc, ERR_RESET);
+    close_pair(l, &a, &b);
+}
+
+/* ---- back-pressure and edges */
+
+static void test_large(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    make_tls_pair(l, server_context(), client_context(), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    check_large(l, &a.stream, &b.stream, LARGE);
+    close_pair(l, &a, &b);
+}
+
+/* Movers that begin before the handshake: reads and writes drive it. */
+static void test_large_unshaken(void **state)
+{
+    struct rt_loop *l = *state;
+    struct rt_tls *server = server_context(), *client = client_context();
+    struct owner a, b;
+    make_pair(l, unix_at, server, client, &a, &b);
+    check_large(l, &a.stream, &b.stream, LARGE);
+    close_pair(l, &a, &b);
+    rt_tls_unref(&server);
+    rt_tls_unref(&client);
+}
+
+/* Many records that came with one event: all can be read without another one. */
+static void test_buffered(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char got[3];
+    struct rt_tls *server = server_context(), *client = client_context();
+    make_pair(l, unix_at, server, client, &a, &b); /* TCP may deliver in pieces */
+    shake(l, &a, &b);
+    while (b.stream.can_read)
+        assert_int_equal(rt_read(&b.stream, got, sizeof got), ERR_AGAIN);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(put(&a.stream, "four", 4), 4);
+    UNTIL(l, b.stream.can_read);
+    size_t n = 0;
+    while (b.stream.can_read) {
+        ssize_t rc = rt_read(&b.stream, got, sizeof got);
+        assert_true(rc > 0 || rc == ERR_AGAIN);
+        n += rc > 0 ? (size_t)rc : 0;
+    }
+    assert_int_equal(n, 200);
+    close_pair(l, &a, &b);
+    rt_tls_unref(&server);
+    rt_tls_unref(&client);
+}
+
+/* Fills the socket of `o` with records until one more does not fit, or `max` were written; returns
+ * how many. */
+static int fill(struct owner *o, int max)
+{
+    static const char record[4096];
+    int n = 0;
+    while (n < max && put(&o->stream, record, sizeof record) > 0)
+        n++;
+    return n;
+}
+
+/* An end of sending for which the socket has no room follows when there is some. */
+static void test_shutdown_full(void **state)
+{
+    struct rt_loop *l = *state;
+    struct rt_tls *server = server_context(), *client = client_context();
+    struct owner a, b;
+    char got[4096];
+    make_pair(l, unix_at, server, client, &a, &b);
+    shake(l, &a, &b);
+    int full = fill(&a, INT32_MAX);
+    assert_true(full > 1);
+    assert_false(a.stream.can_write);
+    close_pair(l, &a, &b);
+
+    /* A Unix socket is full at the same record again, and before it at the border of two. */
+    make_pair(l, unix_at, server, client, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(fill(&a, full), full);
+    assert_int_equal(rt_stream_shutdown(&a.stream), 0);
+    int records = 0;
+    ssize_t n;
+    while ((n = read_soon(l, &b, got, sizeof got)) > 0)
+        records += n == sizeof got;
+    assert_int_equal(n, 0);
+    assert_int_equal(records, full);
+    close_pair(l, &a, &b);
+    rt_tls_unref(&server);
+    rt_tls_unref(&client);
+}
+
+/* A record that was refused goes on from where it was, though it lies elsewhere now and more
+ * follows it. */
+static void test_sealed(void **state)
+{
+    struct rt_loop *l = *state;
+    struct rt_tls *server = server_context(), *client = client_context();
+    struct owner a, b;
+    char got[16384], last[40];
+    make_pair(l, "127.0.0.1:0", server, client, &a, &b);
+    shake(l, &a, &b);
+    int full = fill(&a, INT32_MAX);
+    size_t total = (size_t)full * 4096, n = 0;
+    while (n < total) { /* what was written whole arrives while the rest waits */
+        ssize_t rc = read_soon(l, &b, got, sizeof got);
+        assert_true(rc > 0);
+        n += (size_t)rc;
+    }
+    char *again = calloc(1, 4096 + 6);
+    assert_non_null(again);
+    memcpy(again + 4096, "behind", 6);
+    struct iovec iov[] = {{again, 1000}, {again + 1000, 3096 + 6}};
+    UNTIL(l, a.stream.can_write);
+    assert_int_equal(rt_write(&a.stream, iov, 2), 4096 + 6);
+    free(again);
+    while (n < total + 4096 + 6) {
+        ssize_t rc = read_soon(l, &b, last, sizeof last);
+        assert_true(rc > 0);
+        n += (size_t)rc;
+        if (n == total + 4096 + 6)
+            assert_memory_equal(last, "behind", 6);
+    }
+    close_pair(l, &a, &b);
+    rt_tls_unref(&server);
+    rt_tls_unref(&client);
+}
+
+static void test_move(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b, c;
+    char got[8];
+    owner_init(&c);
+    make_tls_pair(l, server_context(), client_context(), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(put(&a.stream, "abc", 3), 3);
+    assert_int_equal(rt_stream_move(&c.stream, &b.stream, &c.task), 0);
+    memset(&b.stream, 0xaa, sizeof b.stream); /* nobody looks there any more */
+    assert_int_equal(read_soon(l, &c, got, sizeof got), 3);
+    assert_int_equal(put(&c.stream, "abc", 3), 3);
+    assert_int_equal(read_soon(l, &a, got, sizeof got), 3);
+    close_pair(l, &a, &c);
+    rt_cancel(l, &b.task);
+}
+
+/* ---- sessions */
+
+struct resumer {
+    SSL_CTX *ctx;
+    struct rt_address at;
+    int version;
+    bool is_reused[2];
+};
+
+static void one_connection(struct resumer *r, SSL_SESSION **session, bool *is_reused)
+{
+    char byte;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(connect(fd, &r->at.sa, r->at.len) == 0);
+    SSL *ssl = SSL_new(r->ctx);
+    CHECK(SSL_set_fd(ssl, fd) == 1);
+    if (*session)
+        CHECK(SSL_set_session(ssl, *session) == 1);
+    CHECK(SSL_connect(ssl) == 1);
+    CHECK(SSL_read(ssl, &byte, 1) == 1); /* the tickets come before it */
+    *is_reused = SSL_session_reused(ssl);
+    SSL_SESSION_free(*session);
+    *session = SSL_get1_session(ssl);
+    CHECK(SSL_shutdown(ssl) == 0); /* else the session counts as broken */
+    SSL_free(ssl);
+    close(fd);
+}
+
+static void *resumer_main(void *context)
+{
+    struct resumer *r = context;
+    SSL_SESSION *session = NULL;
+    r->ctx = SSL_CTX_new(TLS_client_method());
+    CHECK(SSL_CTX_set_max_proto_version(r->ctx, r->version) == 1);
+    CHECK(SSL_CTX_use_certificate_chain_file(r->ctx, pem("nantes")) == 1);
+    CHECK(SSL_CTX_use_PrivateKey_file(r->ctx, key("nantes"), SSL_FILETYPE_PEM) == 1);
+    for (int i = 0; i < 2; i++)
+        one_connection(r, &session, &r->is_reused[i]);
+    SSL_SESSION_free(session);
+    SSL_CTX_free(r->ctx);
+    return NULL;
+}
+
+/* Whether a second connection of one client resumes the session of the first. */
+static bool resumes(struct rt_loop *l, struct rt_tls *server, int version)
+{
+    struct resumer r = {.version = version};
+    struct door d;
+    pthread_t thread;
+    struct diag why;
+    door_open(&d, l, "127.0.0.1:0");
+    r.at = d.at;
+    assert_int_equal(rt_thread_start(&thread, "resumer", resumer_main, &r, &why), 0);
+    for (int i = 0; i < 2; i++) {
+        struct owner o;
+        owner_init(&o);
+        UNTIL(l, d.n == i + 1);
+        assert_int_equal(rt_stream_accept(&o.stream, l, d.fds[i], server, &o.task), 0);
+        UNTIL(l, rt_stream_connected(&o.stream) != ERR_AGAIN);
+        assert_int_equal(rt_stream_connected(&o.stream), 0);
+        assert_int_equal(put(&o.stream, "x", 1), 1);
+        UNTIL(l, o.stream.has_hup);
+        rt_stream_close(&o.stream);
+        rt_cancel(l, &o.task);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    rt_listener_stop(&d.listener);
+    rt_tls_unref(&server);
+    assert_false(r.is_reused[0]);
+    return r.is_reused[1];
+}
+
+static void test_resumption(void **state)
+{
+    struct rt_loop *l = *state;
+    assert_true(resumes(l, server_context(), TLS1_3_VERSION));
+    assert_true(resumes(l, server_context(), TLS1_2_VERSION));
+    /* where the client shows a certificate it does so each time */
+    struct rt_tls_config c = {.is_server = true,
+                              .certificate = pem("server"),
+                              .key = key("server"),
+                              .ca = pem("ca"),
+                              .require_peer = true};
+    assert_false(resumes(l, context(c), TLS1_3_VERSION));
+    assert_false(resumes(l, context(c), TLS1_2_VERSION));
+}
+
+/* ---- contexts */
+
+static void check_config(struct rt_tls_config c, const char *what)
+{
+    struct rt_tls *t = NULL;
+    struct diag d = {0};
+    assert_int_equal(rt_tls_create(&t, &c, &d), ERR_CONFIG);
+    assert_null(t);
+    check_contains(str_of(d.message), what);
+}
+
+static void test_config_errors(void **state)
+{
+    struct rt_tls_config good = {
+        .is_server = true, .certificate = pem("server"), .key = key("server")};
+    struct rt_tls_config c = good;
+    c.certificate = "/nowhere.pem";
+    check_config(c, "certificate '/nowhere.pem': No such file or directory");
+    c.certificate = NULL;
+    check_config(c, "needs a certificate");
+    c = good;
+    c.key = NULL;
+    check_config(c, "has no key");
+    c.key = key("nantes");
+    check_config(c, "key values mismatch");
+    c.key = pem("server");
+    check_config(c, "cannot use key");
+    c = good;
+    c.require_peer = true;
+    check_config(c, "without their CA");
+    c.ca = key("server");
+    check_config(c, "cannot use CA");
+    c.ca = pem("ca");
+    c.crl = pem("ca");
+    check_config(c, "cannot use revocation list");
+
+    EVP_PKEY *k = EVP_EC_gen("P-256"); /* nobody is asked for its pass phrase */
+    FILE *f = fopen(key("locked"), "w");
+    assert_non_null(f);
+    assert_int_equal(PEM_write_PrivateKey(f, k, EVP_aes_128_cbc(), (const unsigned char *)"secret",
+                                          6, NULL, NULL),
+                     1);
+    fclose(f);
+    EVP_PKEY_free(k);
+    c = good;
+    c.key = key("locked");
+    check_config(c, "cannot use key");
+}
+
+static void test_not_after(void **state)
+{
+    struct rt_tls *t = server_context();
+    int64_t left = rt_tls_not_after(t) - (int64_t)time(NULL);
+    assert_true(left > 86400 - 600 && left <= 86400);
+    struct rt_tls *second = rt_tls_ref(t);
+    rt_tls_unref(&t);
+    assert_null(t);
+    assert_true(rt_tls_not_after(second) > 0);
+    rt_tls_unref(&second);
+    rt_tls_unref(&second);
+    t = client_context();
+    assert_int_equal(rt_tls_not_after(t), 0);
+    rt_tls_unref(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LOOP_TEST(test_echo),
+        LOOP_TEST(test_names),
+        LOOP_TEST(test_bad_name),
+        LOOP_TEST(test_unknown_ca),
+        LOOP_TEST(test_alpn),
+        LOOP_TEST(test_mutual),
+        LOOP_TEST(test_client_refused),
+        LOOP_TEST(test_revoked),
+        LOOP_TEST(test_only_1_3),
+        LOOP_TEST(test_broken_handshake),
+        LOOP_TEST(test_truncated),
+        LOOP_TEST(test_corrupt),
+        LOOP_TEST(test_gone),
+        LOOP_TEST(test_large),
+        LOOP_TEST(test_large_unshaken),
+        LOOP_TEST(test_buffered),
+        LOOP_TEST(test_shutdown_full),
+        LOOP_TEST(test_sealed),
+        LOOP_TEST(test_move),
+        LOOP_TEST(test_resumption),
+        cmocka_unit_test(test_config_errors),
+        cmocka_unit_test(test_not_after),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
