@@ -26,7 +26,7 @@ static int fail_in_child(void (*reporter)(void), char *text, size_t size)
     if (child == 0) {
         struct rlimit none = {0, 0};
         setrlimit(RLIMIT_CORE, &none);
-        signal(SIGABRT, SIG_DFL);
+        sigaction(SIGABRT, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
         dup2(ends[1], STDERR_FILENO);
         check_set_reporter(reporter);
         CHECK(1 + 1 == 2);
