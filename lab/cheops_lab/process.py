@@ -1,0 +1,189 @@
+"""Processes of a lab: started in a session of their own, noted in the run directory, stopped by it.
+
+Each process has a note NAME.json with its identifier and start time, so that another invocation of
+the lab can watch and stop it. Its environment holds MARK=<run directory>, inherited by whatever it
+starts: so also what a crashed lab did not come to note is found, and nothing else is ever touched.
+"""
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import time
+
+from .errors import LabError
+
+MARK = "CHEOPS_LAB_RUN"
+GRACE_S = 10    # between SIGTERM and SIGKILL
+KILLED_S = 5    # the longest that a killed process stays
+
+_children = []  # Popen objects of this invocation: kept so that their ends are collected
+
+
+@dataclasses.dataclass
+class Process:
+    name: str
+    pid: int        # also the process group and the session
+    started: int    # clock ticks after boot, of the leader
+    log: str
+    command: list
+
+    def is_alive(self):
+        _collect()
+        stat = _stat(self.pid)
+        return stat is not None and stat.state != "Z" and stat.started == self.started
+
+
+@dataclasses.dataclass
+class _Stat:
+    state: str
+    group: int
+    started: int
+
+
+def _stat(pid):
+    """What the kernel says of a process; None: there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return _Stat(state=fields[0], group=int(fields[2]), started=int(fields[19]))
+
+
+def _collect():
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+def _has_mark(pid, folder):
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as environ:
+            return f"{MARK}={folder}".encode() in environ.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _all_pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _group_lives(group):
+    """Does a process group have a member that is not a zombie?"""
+    for pid in _all_pids():
+        stat = _stat(pid)
+        if stat and stat.group == group and stat.state != "Z":
+            return True
+    return False
+
+
+class Processes:
+    """The processes noted in one run directory."""
+
+    def __init__(self, run):
+        self.run = run
+        self.folder = os.path.join(run, "processes")
+
+    def start(self, name, command, env=None, cwd=None):
+        """Starts a command; its output goes to logs/NAME.log. Does not wait for it to be ready."""
+        log = os.path.join(self.run, "logs", name + ".log")
+        environment = {**os.environ, **(env or {}), MARK: self.run}
+        try:
+            with open(log, "ab") as output:
+                child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                         stderr=subprocess.STDOUT, env=environment, cwd=cwd or self.run,
+                                         start_new_session=True)
+        except OSError as why:
+            raise LabError(f"{name} did not start: {command[0]}: {why.strerror}") from why
+        _children.append(child)
+        stat = _stat(child.pid)
+        process = Process(name, child.pid, stat.started if stat else 0, log, list(command))
+        self._note(process)
+        return process
+
+    def _note(self, process):
+        path = os.path.join(self.folder, process.name + ".json")
+        with open(path + ".new", "w", encoding="utf-8") as note:
+            json.dump(dataclasses.asdict(process), note)
+        os.rename(path + ".new", path)
+
+    def get(self, name):
+        """The process noted under a name; None: none was started, or it was stopped."""
+        try:
+            with open(os.path.join(self.folder, name + ".json"), encoding="utf-8") as note:
+                return Process(**json.load(note))
+        except (OSError, ValueError):
+            return None
+
+    def all(self):
+        try:
+            names = sorted(n[:-len(".json")] for n in os.listdir(self.folder) if n.endswith(".json"))
+        except OSError:
+            return []
+        return [process for process in map(self.get, names) if process]
+
+    def _groups(self, processes):
+        """The process groups that these still have. A leader may be gone and its group not."""
+        groups = set()
+        for process in processes:
+            stat = _stat(process.pid)
+            if stat is None or stat.started == process.started:
+                groups.add(process.pid)
+        return {group for group in groups if _group_lives(group)}
+
+    def stop(self, processes, grace_s=GRACE_S):
+        """Ends process groups: SIGTERM, and SIGKILL after the grace. Their notes go."""
+        groups = self._groups(processes)
+        _signal(groups, signal.SIGTERM)
+        left = _wait_for_end(groups, grace_s)
+        _signal(left, signal.SIGKILL)
+        left = _wait_for_end(left, KILLED_S)
+        if left:
+            raise LabError(f"process group {min(left)} is still there {KILLED_S} s after SIGKILL")
+        for process in processes:
+            self.forget(process.name)
+
+    def kill(self, process, number):
+        """Sends a signal to the leader of a process alone."""
+        if process.is_alive():
+            os.kill(process.pid, number)
+
+    def forget(self, name):
+        try:
+            os.unlink(os.path.join(self.folder, name + ".json"))
+        except FileNotFoundError:
+            pass
+
+    def stop_all(self):
+        """Ends all that this lab started, noted or not."""
+        self.stop(self.all())
+        strays = set()
+        for pid in _all_pids():
+            if pid != os.getpid() and _has_mark(pid, self.run):
+                stat = _stat(pid)
+                if stat and stat.state != "Z":
+                    strays.add(stat.group)
+        strays.discard(os.getpgid(0))
+        _signal(strays, signal.SIGKILL)
+        _wait_for_end(strays, KILLED_S)
+
+
+def _signal(groups, number):
+    for group in groups:
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            pass
+
+
+def _wait_for_end(groups, seconds):
+    """Waits until the groups are empty; gives those that are not by then."""
+    deadline = time.monotonic() + seconds
+    left, pause = set(groups), 0.01
+    while left:
+        _collect()
+        left = {group for group in left if _group_lives(group)}
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+    return left

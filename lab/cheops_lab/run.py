@@ -1,0 +1,86 @@
+"""The run directory of one lab: everything that it makes is in it, and goes with it.
+
+    topology.yaml  options.json    what was asked for
+    processes/                     a note of each process
+    logs/                          what the processes print
+    ca/                            the deployment's authority and the sites' certificates
+    sites/<site>/                  a site's configuration, sockets, databases, images
+    relay.json  relay.sock         the links, and the relay's control socket
+"""
+import json
+import os
+import shutil
+import tempfile
+
+from .errors import LabError
+
+SOCKET_PATH_MAX = 107  # sun_path, less its final zero
+LONGEST_SOCKET = "sites/{site}/database.sock"
+
+
+def base_folder():
+    """Where the run directories of this user are."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    return os.path.join(runtime, f"cheops-lab-{os.getuid()}")
+
+
+def default_folder(name):
+    return os.path.join(base_folder(), name)
+
+
+def known_labs():
+    """The names of the labs that have a run directory."""
+    try:
+        return sorted(n for n in os.listdir(base_folder())
+                      if os.path.exists(os.path.join(base_folder(), n, "options.json")))
+    except OSError:
+        return []
+
+
+class Run:
+    def __init__(self, folder):
+        self.folder = os.path.abspath(folder)
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def log(self, name):
+        return self.path("logs", name + ".log")
+
+    def site(self, name, *parts):
+        return self.path("sites", name, *parts)
+
+    def exists(self):
+        return os.path.exists(self.path("options.json"))
+
+    def create(self, topology_path, topology, options):
+        longest = max(len(self.path(LONGEST_SOCKET.format(site=name))) for name in topology.sites)
+        if longest > SOCKET_PATH_MAX:
+            raise LabError(f"{self.folder} is too long a path for Unix sockets in it: by "
+                           f"{longest - SOCKET_PATH_MAX} bytes; choose another one with --run")
+        if os.path.isdir(self.folder) and os.listdir(self.folder) and not self.exists():
+            raise LabError(f"{self.folder} is there and is no lab's; it is left alone")
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        write_json(self.path("options.json"), options)
+        for name in ("processes", "logs", "ca"):
+            os.makedirs(self.path(name), exist_ok=True)
+        for name in topology.sites:
+            os.makedirs(self.site(name), exist_ok=True)
+        shutil.copyfile(topology_path, self.path("topology.yaml"))
+
+    def options(self):
+        return read_json(self.path("options.json"))
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write_json(path, value):
+    with open(path + ".new", "w", encoding="utf-8") as out:
+        json.dump(value, out, indent=1)
+    os.rename(path + ".new", path)
+
+
+def read_json(path):
+    with open(path, encoding="utf-8") as text:
+        return json.load(text)

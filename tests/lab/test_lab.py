@@ -1,0 +1,185 @@
+"""The command lab with a small scripted application, without Cheops."""
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from cheops_lab.lab import TOP
+from cheops_lab.wait import until
+
+DEADLINE_S = 30
+LAB = os.path.join(TOP, "lab", "lab")
+
+SERVICE = """\
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = f"{sys.argv[3]} {os.getpid()}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
+"""
+
+TOPOLOGY = """\
+name: test-lab
+sites:
+  A: &site
+    address: 127.0.0.41
+    application:
+      scripted:
+        description: app.yaml
+        services:
+          hello: {command: [/usr/bin/python3, "{here}/service.py", "{address}", "{port}", "{site}"], port: 8081}
+          absent: {port: 8082}
+"""
+
+
+@pytest.fixture
+def lab(tmp_path):
+    (tmp_path / "service.py").write_text(SERVICE)
+    (tmp_path / "t.yaml").write_text(TOPOLOGY)
+    made = Command(tmp_path)
+    yield made
+    made("down")
+
+
+class Command:
+    def __init__(self, folder):
+        self.folder, self.run = str(folder), str(folder / "run")
+
+    def popen(self, *words):
+        return subprocess.Popen([LAB, "--run", self.run, *words], text=True, cwd=self.folder,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def __call__(self, *words):
+        done = self.popen(*words)
+        printed = done.communicate(timeout=DEADLINE_S)[0]
+        return done.returncode, printed
+
+    def up(self):
+        status, printed = self("up", "--direct", os.path.join(self.folder, "t.yaml"))
+        assert status == 0, printed
+        return printed
+
+
+def get(port=8081):
+    connection = http.client.HTTPConnection("127.0.0.41", port, timeout=DEADLINE_S)
+    connection.request("GET", "/")
+    body = connection.getresponse().read().decode().split()
+    connection.close()
+    return body[0], int(body[1])
+
+
+def is_refused(port=8081):
+    try:
+        socket.create_connection(("127.0.0.41", port), timeout=DEADLINE_S).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_up_says_what_it_does_and_down_leaves_nothing(lab):
+    assert "A: hello ready" in lab.up()
+    assert get()[0] == "A"
+    assert lab("down") == (0, "")
+    assert is_refused()
+    assert not os.path.exists(lab.run) and not os.path.exists(lab.run + ".lock")
+
+
+def test_status_as_data(lab):
+    lab.up()
+    status, printed = lab("status", "--json")
+    data = json.loads(printed)
+    assert status == 0
+    assert data["sites"]["A"]["services"] == {"hello": "http://127.0.0.41:8081", "absent": "http://127.0.0.41:8082"}
+    assert [(p["name"], p["alive"]) for p in data["processes"]] == [("A-hello", True)]
+
+
+def test_a_second_up_is_refused_while_it_runs(lab):
+    lab.up()
+    pid = get()[1]
+    status, printed = lab("up", "--direct", lab.folder + "/t.yaml")
+    assert (status, "is up already" in printed) == (1, True)
+    assert get()[1] == pid
+
+
+def test_an_address_that_is_taken_is_named(lab):
+    with socket.create_server(("127.0.0.41", 8081)):
+        status, printed = lab("up", "--direct", lab.folder + "/t.yaml")
+    assert status == 1
+    assert "127.0.0.41:8081 is needed and cannot be had: Address already in use" in printed
+
+
+def test_a_service_that_fails_ends_the_whole_start(lab):
+    with open(lab.folder + "/service.py", "w", encoding="utf-8") as script:
+        script.write("raise SystemExit('no luck today')")
+    status, printed = lab("up", "--direct", lab.folder + "/t.yaml")
+    assert status == 1
+    assert "A-hello ended while the lab waited" in printed and "no luck today" in printed
+    assert is_refused()
+
+
+def test_one_process_is_killed_and_started_again(lab):
+    lab.up()
+    first = get()[1]
+    assert lab("kill", "A", "hello") == (0, "")
+    assert is_refused()
+    assert lab("start", "A", "hello") == (0, "")
+    assert get()[1] != first
+
+
+def test_what_cannot_be_done_is_said(lab):
+    lab.up()
+    for words, message in (
+            (("start", "A", "hello"), "A-hello is running already"),
+            (("start", "A", "absent"), "A runs no 'absent'; it runs hello"),
+            (("stop", "A", "world"), "A runs no 'world'; it runs hello"),
+            (("stop", "B"), "no site 'B' in the topology test-lab"),
+            (("cut", "A", "B"), "no site 'B'"),
+            (("env", "A"), "A runs no OpenStack")):
+        status, printed = lab(*words)
+        assert (status, message in printed) == (1, True), printed
+
+
+def test_an_interrupted_start_is_cleaned_up(lab):
+    with open(lab.folder + "/service.py", "w", encoding="utf-8") as script:
+        script.write("import signal\nopen('started', 'w').close()\nwhile True: signal.pause()")
+    starting = lab.popen("up", "--direct", lab.folder + "/t.yaml")
+    started = lab.run + "/sites/A/hello/started"
+    until(lambda: os.path.exists(started), "the service to start", DEADLINE_S)
+    starting.send_signal(signal.SIGINT)
+    assert starting.wait(DEADLINE_S) == 130
+    status, printed = lab("status", "--json")
+    assert (status, json.loads(printed)["processes"]) == (0, [])
+
+
+def test_down_after_a_crash_of_the_lab(lab, is_gone):
+    with open(lab.folder + "/service.py", "w", encoding="utf-8") as script:
+        script.write("import os, signal\nopen('started', 'w').write(str(os.getpid()))\n"
+                     "os.rename('started', 'pid')\nwhile True: signal.pause()")
+    starting = lab.popen("up", "--direct", lab.folder + "/t.yaml")
+    path = lab.run + "/sites/A/hello/pid"
+    until(lambda: os.path.exists(path), "the service to start", DEADLINE_S)
+    with open(path, encoding="utf-8") as text:
+        pid = int(text.read())
+    starting.kill()
+    starting.wait(DEADLINE_S)
+    assert not is_gone(pid)
+    assert lab("down") == (0, "")
+    assert is_gone(pid)
+
+
+def test_a_folder_that_is_no_labs_is_left_alone(lab):
+    os.mkdir(lab.run)
+    with open(lab.run + "/mine", "w", encoding="utf-8"):
+        pass
+    status, printed = lab("up", "--direct", lab.folder + "/t.yaml")
+    assert (status, "is no lab's; it is left alone" in printed) == (1, True)
+    assert os.path.exists(lab.run + "/mine")
+    os.unlink(lab.run + "/mine")

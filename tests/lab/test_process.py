@@ -1,0 +1,120 @@
+"""Starting and stopping processes, also those that a crashed lab left."""
+import os
+import signal
+import subprocess
+
+import pytest
+
+from cheops_lab import process
+from cheops_lab.errors import LabError
+from cheops_lab.wait import until
+
+DEADLINE_S = 20
+STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
+
+
+@pytest.fixture
+def run(tmp_path):
+    for name in ("processes", "logs"):
+        (tmp_path / name).mkdir()
+    made = process.Processes(str(tmp_path))
+    yield made
+    made.stop_all()
+
+
+def says(one, text):
+    def shown():
+        with open(one.log, encoding="utf-8") as log:
+            return text in log.read()
+    return until(shown, f"{one.name} to print {text}", DEADLINE_S, process=one)
+
+
+def test_a_process_is_noted_and_found_again(run):
+    one = run.start("one", ["sleep", "1000"])
+    again = process.Processes(run.run).get("one")
+    assert again == one
+    assert again.is_alive()
+    assert [p.name for p in run.all()] == ["one"]
+
+
+def test_it_knows_the_lab_and_what_it_is_given(run):
+    one = run.start("one", ["sh", "-c", "echo $CHEOPS_LAB_RUN $X; pwd; exec sleep 1000"], env={"X": "y"})
+    says(one, f"{run.run} y\n{run.run}\n")
+
+
+def test_stopping_ends_the_whole_group_and_forgets_it(run, is_gone):
+    one = run.start("one", ["sh", "-c", "sleep 1000 & echo $!; wait"])
+    says(one, "\n")
+    with open(one.log, encoding="utf-8") as log:
+        child = int(log.read())
+    run.stop([one])
+    assert is_gone(child) and not one.is_alive()
+    assert run.get("one") is None
+
+
+def test_a_group_without_its_leader_is_still_stopped(run, is_gone):
+    one = run.start("one", ["sh", "-c", "sleep 1000 & echo $!"])
+    until(lambda: not one.is_alive(), "the leader to end", DEADLINE_S)
+    with open(one.log, encoding="utf-8") as log:
+        child = int(log.read())
+    assert not is_gone(child)
+    run.stop([one])
+    assert is_gone(child)
+
+
+def test_what_ignores_sigterm_is_killed(run):
+    one = run.start("one", ["sh", "-c", STUBBORN])
+    says(one, "ready")
+    run.stop([one], grace_s=0.3)
+    assert not one.is_alive()
+
+
+def test_a_stranger_with_a_noted_pid_is_left_alone(run):
+    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    try:
+        noted = process.Process("old", stranger.pid, 1, "", [])
+        assert not noted.is_alive()
+        run.stop([noted])
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_what_was_never_noted_is_found_by_its_mark(run):
+    child = subprocess.Popen(["sleep", "1000"], start_new_session=True,
+                             env={**os.environ, process.MARK: run.run})
+    other = subprocess.Popen(["sleep", "1000"], start_new_session=True,
+                             env={**os.environ, process.MARK: run.run + "-other"})
+    try:
+        run.stop_all()
+        assert child.wait(DEADLINE_S) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_waiting_names_a_process_that_ended_and_shows_its_log(run):
+    one = run.start("one", ["sh", "-c", "echo it broke; exit 3"])
+    with pytest.raises(LabError, match="(?s)one ended while the lab waited for an answer.*it broke"):
+        until(lambda: False, "an answer", DEADLINE_S, process=one)
+
+
+def test_waiting_ends_and_shows_the_log(run):
+    one = run.start("one", ["sh", "-c", "echo still thinking; exec sleep 1000"])
+    says(one, "thinking")
+    with pytest.raises(LabError, match="(?s)waited 0.2 s in vain for an answer.*still thinking"):
+        until(lambda: False, "an answer", 0.2, process=one)
+
+
+def test_a_missing_command_is_named(run):
+    with pytest.raises(LabError, match="one did not start: /nowhere/command: No such file"):
+        run.start("one", ["/nowhere/command"])
+
+
+def test_a_signal_reaches_the_leader(run):
+    one = run.start("one", ["sh", "-c", "trap 'echo hup' HUP; echo ready; while :; do sleep 0.1; done"])
+    says(one, "ready")
+    run.kill(one, signal.SIGHUP)
+    says(one, "hup")
