@@ -54,18 +54,41 @@ bool uri_segment_is_plain(struct str segment)
     return bytes > 0 && !(dots == bytes && bytes <= 2);
 }
 
-bool uri_segment_is(struct str segment, struct str literal)
+/* The segment's first character: a byte, or one that no byte equals for what stays encoded. */
+static int next_character(struct str s, size_t *took)
+{
+    int c = next_byte(s, took);
+    if (c < 0)
+        return '%';
+    return *took == 3 && !is_unreserved((unsigned char)c) ? 256 + c : c;
+}
+
+int uri_segment_cmp(struct str a, struct str b)
+{
+    if (str_find(a, '%') < 0 && str_find(b, '%') < 0)
+        return str_cmp(a, b);
+    while (a.n && b.n) {
+        size_t took_a, took_b;
+        int x = next_character(a, &took_a), y = next_character(b, &took_b);
+        if (x != y)
+            return x < y ? -1 : 1;
+        a = str_from(a, took_a);
+        b = str_from(b, took_b);
+    }
+    return (a.n > 0) - (b.n > 0);
+}
+
+bool uri_parameter_is(struct str sent, struct str text)
 {
     size_t took;
-    for (; segment.n && literal.n;
-         segment = str_from(segment, took), literal = str_from(literal, 1)) {
-        int c = next_byte(segment, &took);
-        if (took == 3 && (c < 0 || !is_unreserved((unsigned char)c)))
-            return false; /* an encoded reserved character is not the character (RFC 3986 2.2) */
-        if (c != (unsigned char)literal.p[0])
+    for (; sent.n && text.n; sent = str_from(sent, took), text = str_from(text, 1)) {
+        int c = next_byte(sent, &took);
+        if (took == 1 && c == '+')
+            c = ' ';
+        if (c != (unsigned char)text.p[0])
             return false;
     }
-    return segment.n == 0 && literal.n == 0;
+    return sent.n == 0 && text.n == 0;
 }
 
 bool uri_query_find(struct str target, struct str name, struct str *value)
@@ -74,7 +97,7 @@ bool uri_query_find(struct str target, struct str name, struct str *value)
     while (str_split(&rest, '&', &piece)) {
         ptrdiff_t eq = str_find(piece, '=');
         struct str key = eq < 0 ? piece : str_sub(piece, 0, (size_t)eq);
-        if (!uri_segment_is(key, name))
+        if (!uri_parameter_is(key, name))
             continue;
         *value = eq < 0 ? STR_NULL : str_from(piece, (size_t)eq + 1);
         return true;

@@ -16,11 +16,19 @@ bool uri_segment(struct str *path, struct str *segment);
 /* Whether a segment may stand for a variable: not empty, not "." or "..", encoded or not, and
  * without an encoded slash. */
 bool uri_segment_is_plain(struct str segment);
-/* Whether a segment as sent equals a literal, with unreserved characters decoded. */
-bool uri_segment_is(struct str segment, struct str literal);
+/* Orders two segments after unreserved characters of both are decoded; what stays encoded is not
+ * the character that it encodes (RFC 3986 section 2.2). 0: they are the same segment. */
+int uri_segment_cmp(struct str a, struct str b);
+static inline bool uri_segment_is(struct str segment, struct str literal)
+{
+    return uri_segment_cmp(segment, literal) == 0;
+}
 
-/* The value of the first parameter with this name, as sent; absent value when it has no '='. */
+/* The value of the first parameter with this name, as sent; absent value when it has no '='. Names
+ * are compared with everything decoded, '+' as a blank. */
 bool uri_query_find(struct str target, struct str name, struct str *value);
+/* Whether a parameter's name or value as sent means this text. */
+bool uri_parameter_is(struct str sent, struct str text);
 
 /* Percent-decoding, strict: ERR_INVALID for a '%' without two digits. */
 int uri_decode(struct str text, struct out *o) MUST_USE;

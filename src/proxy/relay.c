@@ -1,7 +1,6 @@
 /* RELAY and INSPECT: the request flows to the leg until the head of its answer is there. */
 #include "proxy/txn.h"
 
-#include "codec/json.h"
 #include "codec/uri.h"
 
 #define OFFER_MS   1000          /* a body that is offered is sent anyway after this time */
@@ -244,6 +243,7 @@ static enum txn_verdict final_answer(struct txn *t, const struct h1_head *head)
         if (copy_head(t, head) < 0)
             return txn_refuse(t, ERR_NO_MEMORY, "no memory to look at an answer");
         http_client_head_end(t->up, head, (uint32_t)txn_cfg(t)->limits.trailers);
+        json_finder_init(&t->list, t->class_.type->list.array);
         return txn_go(t, TXN_INSPECT);
     }
     return txn_leg_answered(t, head->status, false);
@@ -287,11 +287,11 @@ enum txn_verdict step_relay(struct txn *t)
 
 enum txn_verdict step_inspect(struct txn *t)
 {
-    const struct str pointer = t->class_.type->list.array;
     struct str data;
     int rc;
     for (;;) {
-        enum json_empty empty = json_array_is_empty(t->inspected, pointer);
+        json_finder_push(&t->list, t->inspected, false);
+        enum json_empty empty = json_finder_is_empty(&t->list);
         if (empty != JSON_EMPTY_MORE)
             return txn_leg_answered(t, t->answer->status, empty == JSON_EMPTY_YES);
         rc = http_body_peek(&t->up->io, &data);

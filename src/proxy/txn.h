@@ -8,6 +8,7 @@
 #define PROXY_TXN_H
 
 #include "app/carrier.h"
+#include "codec/json.h"
 #include "proxy/worker.h"
 
 /* state, its name in listings */
@@ -100,8 +101,9 @@ struct txn {
     size_t held_leg;
 
     /* the answer */
-    struct h1_head *answer; /* copied into the arena (INSPECT, held) */
-    struct str inspected;   /* its body as far as it was read ahead */
+    struct h1_head *answer;  /* copied into the arena (INSPECT, held) */
+    struct str inspected;    /* its body as far as it was read ahead */
+    struct json_finder list; /* the array in it */
     size_t inspected_capacity, inspected_sent;
     unsigned status;
     bool answer_begun, tunnel_to_service_done, tunnel_to_client_done;
