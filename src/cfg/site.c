@@ -157,8 +157,8 @@ int cfg_read_listeners(struct yaml_reader *r, const struct yaml *n, void *o)
     if (rc == 0 && (count == 0 || count > MAX_LISTENERS))
         rc = yaml_error(n, r->file, r->d, "a site has 1 to %d listeners", MAX_LISTENERS);
     c->listeners = arena_zalloc(r->arena, (count + 1) * sizeof *c->listeners);
-    if (rc == 0 && !c->listeners)
-        rc = diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
+    if (!c->listeners)
+        return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
     for (const struct yaml *i = n->first; i && rc == 0; i = i->next)
         rc = read_listener(r, i, &c->listeners[c->n_listeners++]);
     return rc;
@@ -384,14 +384,14 @@ static int read_sites(struct yaml_reader *r, const struct yaml *n, void *o)
     struct cfg *c = cfg_of(r);
     (void)o;
     int rc = yaml_expect(r, n, YAML_MAP);
-    size_t count = rc < 0 ? 0 : yaml_length(n);
+    if (rc < 0)
+        return rc;
+    size_t count = yaml_length(n);
     if (count >= MAX_SITES)
         return yaml_error(n, r->file, r->d, "more than %d sites", MAX_SITES);
     struct cfg_site *sites = arena_zalloc(r->arena, (count + 1) * sizeof *sites);
-    if (rc == 0 && !sites)
-        rc = diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
-    if (rc < 0)
-        return rc;
+    if (!sites)
+        return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
     sites[0] = c->sites[0];
     c->sites = sites;
     for (const struct yaml *k = n->first; k && rc == 0; k = k->next) {

@@ -358,7 +358,7 @@ int h1_request_parse(struct h1_head *h, struct str bytes, struct h1_field *field
         rc = read_lengths(h, &chunked, why);
     if (rc == 0)
         rc = read_expect(h, why);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     read_connection(h);
     h->framing = chunked ? H1_CHUNKED : h->has_length && h->length ? H1_LENGTH : H1_NO_BODY;

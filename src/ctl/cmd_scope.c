@@ -9,8 +9,10 @@
 #define MAX_NAMES_BYTES   (1024 * 1024)
 #define MAX_MESSAGE_BYTES (8 * 1024)
 
-static const char usage[] =
+#define USAGE                                                                                      \
     "usage: cheops scope check [--json] [--services NAME,...] [--sites NAME,...] EXPRESSION\n"
+
+static const char help[] = USAGE
     "\n"
     "Prints the canonical form of a scope, or what is wrong with it.\n"
     "\n"
@@ -149,7 +151,9 @@ static int run_check(int argc, char **argv, struct arena *arena)
                                             {"sites", required_argument, NULL, 'S'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
+    static char program[] = "cheops"; /* what getopt_long's messages begin with */
     struct check c = {.is_json = false};
+    argv[0] = program;
     for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (o == 'j') {
             c.is_json = true;
@@ -158,7 +162,7 @@ static int run_check(int argc, char **argv, struct arena *arena)
         } else if (o == 'S') {
             c.names.sites = split_names(str_of(optarg), arena, &c.names.n_sites);
         } else {
-            fputs(usage, o == 'h' ? stdout : stderr);
+            fputs(o == 'h' ? help : USAGE, o == 'h' ? stdout : stderr);
             return o == 'h' ? CTL_OK : CTL_USAGE;
         }
     }
@@ -167,8 +171,8 @@ static int run_check(int argc, char **argv, struct arena *arena)
         return CTL_FAILED;
     }
     if (argc - optind != 1) {
-        fprintf(stderr, "cheops: scope check takes one expression, %d are given\n%s", argc - optind,
-                usage);
+        fprintf(stderr, "cheops: scope check takes one expression, %d are given\n" USAGE,
+                argc - optind);
         return CTL_USAGE;
     }
     struct str text = str_of(argv[optind]);
@@ -180,11 +184,11 @@ int ctl_cmd_scope(int argc, char **argv)
     struct arena arena;
     struct str sub = str_of(argc > 1 ? argv[1] : "");
     if (str_eq(sub, STR("--help")) || str_eq(sub, STR("-h"))) {
-        fputs(usage, stdout);
+        fputs(help, stdout);
         return CTL_OK;
     }
     if (!str_eq(sub, STR("check"))) {
-        fprintf(stderr, "cheops: scope takes the word check, not '%.*s'\n%s", STR_ARG(sub), usage);
+        fprintf(stderr, "cheops: scope takes the word check, not '%.*s'\n" USAGE, STR_ARG(sub));
         return CTL_USAGE;
     }
     arena_init(&arena, NULL, 0, MAX_NAMES_BYTES);

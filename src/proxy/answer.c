@@ -66,7 +66,7 @@ static enum txn_verdict wait_for_body(struct txn *t)
 enum txn_verdict step_answer(struct txn *t)
 {
     struct http_conn *client = txn_client(t);
-    bool service_failed;
+    bool service_failed = false;
     send_rest_of_request(t);
     int rc = txn_send_kept(t, client, t->inspected, &t->inspected_sent);
     if (rc == 0)

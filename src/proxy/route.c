@@ -174,7 +174,7 @@ static int read_scope(struct txn *t, struct scope **frozen)
     int rc = scope_parse(t->carried.text, a, &parsed, &t->diag);
     if (rc == 0)
         rc = scope_freeze(parsed, txn_cfg(t)->site, t->service->name, a, frozen, &t->diag);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     out_init(&o, text, sizeof text);
     scope_print(*frozen, &o);

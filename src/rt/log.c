@@ -151,7 +151,7 @@ static void advance(struct iovec **iov, int *count, size_t n)
         ++*iov;
         --*count;
     }
-    if (n) {
+    if (*count > 0) {
         (*iov)->iov_base = (char *)(*iov)->iov_base + n;
         (*iov)->iov_len -= n;
     }

@@ -3,7 +3,8 @@
 
 static int no_memory(struct diag *d)
 {
-    return diag_set(d, ERR_NO_MEMORY, "the frozen scope needs more memory than it may have");
+    diag_set(d, ERR_NO_MEMORY, "the frozen scope needs more memory than it may have");
+    return ERR_NO_MEMORY;
 }
 
 static bool has_loc(const struct scope_loc *l, enum scope_loc_kind kind)
@@ -106,7 +107,7 @@ int scope_freeze(const struct scope *s, struct str origin, struct str service, s
     struct scope_binding **tail = &frozen->bindings;
     for (const struct scope_binding *b = s->bindings; b; b = b->next) {
         int rc = freeze_binding(&f, b, tail);
-        if (rc < 0 || (rc = check_key(frozen, *tail, d)) < 0)
+        if (rc != 0 || (rc = check_key(frozen, *tail, d)) != 0)
             return rc;
         tail = &(*tail)->next;
     }

@@ -63,8 +63,6 @@ int scope_parse_duration(struct scope_parser *p, struct scope_duration *out)
 
 /* ---- locations ---- */
 
-int scope_parse_loc(struct scope_parser *p, struct scope_loc **out);
-
 static struct scope_loc *new_loc(struct scope_parser *p, enum scope_loc_kind kind,
                                  struct scope_span at)
 {
@@ -102,6 +100,7 @@ int scope_parse_around(struct scope_parser *p, struct scope_loc **out)
     struct str name = STR_NULL;
     if ((rc = scope_parse_name(p, "a site's name or 'here'", &name)) < 0)
         return rc;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): set whenever rc is 0 */
     around->name = str_eq(name, STR("here")) ? STR_NULL : name;
     around->offset = (uint32_t)at.offset;
     around->length = (uint32_t)at.length;
@@ -169,6 +168,7 @@ static int parse_term(struct scope_parser *p, struct scope_loc **out)
     int rc = new_leaf(p, is_here ? SCOPE_HERE : is_word ? SCOPE_SITE : SCOPE_ALL, out);
     if (rc < 0)
         return rc;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): set whenever rc is 0 */
     if ((*out)->kind == SCOPE_SITE)
         return scope_parse_name(p, "a location", &(*out)->name);
     scope_take(p);
@@ -202,6 +202,7 @@ static int parse_chain(struct scope_parser *p, enum scope_token_kind operator,
         *out = operand;
         return rc;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): set whenever rc is 0 */
     *out = new_loc(p, kind, (struct scope_span){operand->offset, operand->length});
     if (!*out)
         return scope_no_memory(p);

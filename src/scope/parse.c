@@ -101,6 +101,7 @@ static int parse_around_option(struct scope_parser *p)
     int rc = add_binding(p, STR_NULL, false, &b);
     if (rc < 0 || (rc = scope_parse_around(p, &b->loc)) < 0)
         return rc;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): set whenever rc is 0 */
     b->loc_offset = (uint32_t)from;
     b->loc_length = b->length = (uint32_t)(scope_last_end(p) - from);
     return 0;
