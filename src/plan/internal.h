@@ -22,11 +22,12 @@ int plan_find_binding(const struct plan_in *in, const struct scope_binding **out
 
 /* ---- for printing (view.c) ---- */
 
-/* Which coordinates a plan uses; the others are not shown. */
+/* Which coordinates of a leg tell it from others: those in which a leg with the same outer ones
+ * differs. */
 struct plan_shown {
     bool alternative, part, choice, replica, candidate;
 };
-struct plan_shown plan_find_shown(const struct plan *p);
+struct plan_shown plan_shown_of(const struct plan *p, const struct plan_leg *leg);
 /* What was measured from the resolving site to another; PLAN_RTT_UNKNOWN to itself. */
 uint32_t plan_rtt_from_here(const struct plan_sites *sites, size_t site);
 /* The resolving site itself is up. */

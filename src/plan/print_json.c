@@ -75,15 +75,16 @@ static struct str why_name(enum plan_why why)
     return STR_NULL;
 }
 
-static void json_leg(struct out *o, const struct plan_sites *sites, const struct plan_shown *s,
+static void json_leg(struct out *o, const struct plan_sites *sites, const struct plan *plan,
                      const struct plan_leg *leg)
 {
+    struct plan_shown s = plan_shown_of(plan, leg);
     out_char(o, '{');
-    json_coordinate(o, s->alternative, "alternative", leg->alternative);
-    json_coordinate(o, s->part, "part", leg->part);
-    json_coordinate(o, s->choice, "choice", leg->choice);
-    json_coordinate(o, s->replica, "replica", leg->replica);
-    json_coordinate(o, s->candidate, "candidate", leg->candidate);
+    json_coordinate(o, s.alternative, "alternative", leg->alternative);
+    json_coordinate(o, s.part, "part", leg->part);
+    json_coordinate(o, s.choice, "choice", leg->choice);
+    json_coordinate(o, s.replica, "replica", leg->replica);
+    json_coordinate(o, s.candidate, "candidate", leg->candidate);
     json_member(o, "site", sites->names[leg->site]);
     json_bool(o, "here", leg->site == sites->self);
     json_member(o, "state", plan_state_name(plan_state_of(sites, leg->site)));
@@ -178,7 +179,6 @@ static void json_options(struct out *o, const struct plan *plan)
 void plan_print_json(const struct plan_print_in *p, struct out *o)
 {
     const struct plan *plan = p->plan;
-    struct plan_shown shown = plan_find_shown(plan);
     out_char(o, '{');
     json_request(o, p);
     json_member(o, "form", plan_form_name(plan->form));
@@ -188,7 +188,7 @@ void plan_print_json(const struct plan_print_in *p, struct out *o)
     for (size_t i = 0; i < plan->n_legs; i++) {
         if (i)
             out_char(o, ',');
-        json_leg(o, p->in->sites, &shown, &plan->legs[i]);
+        json_leg(o, p->in->sites, plan, &plan->legs[i]);
     }
     out_char(o, ']');
     json_key(o, "left_out");
@@ -215,5 +215,6 @@ void plan_print_json(const struct plan_print_in *p, struct out *o)
     } else {
         OUT(o, "null");
     }
+    json_member(o, "note", p->note);
     out_char(o, '}');
 }

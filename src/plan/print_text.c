@@ -2,18 +2,23 @@
  * (counted from 1), its state and why it takes part, and which sites an around() left out. */
 #include "plan/internal.h"
 
-#define LABEL_WIDTH  12
-#define COLUMN_WIDTH 22
-#define SITE_WIDTH   16
-#define SHOWN_CHARS  200
+#define LABEL_WIDTH 12
+#define STATE_WIDTH 17
+#define SHOWN_CHARS 200
 
+/* Milliseconds to the microsecond, so that what an around() left out by a hair can be seen. */
 static void put_ms(struct out *o, uint64_t us)
 {
-    if (us < 1000)
-        out_fmt(o, "%u us", (unsigned)us);
-    else
-        out_fmt(o, "%llu.%llu ms", (unsigned long long)(us / 1000),
-                (unsigned long long)(us % 1000 / 100));
+    static const unsigned tenths[] = {100, 10, 1};
+    unsigned rest = (unsigned)(us % 1000);
+    out_u64(o, us / 1000);
+    if (rest)
+        out_char(o, '.');
+    for (size_t i = 0; rest; i++) {
+        out_char(o, (char)('0' + rest / tenths[i]));
+        rest %= tenths[i];
+    }
+    OUT(o, " ms");
 }
 
 static void put_label(struct out *o, const char *label)
@@ -74,21 +79,42 @@ static const char *policy_text(enum plan_policy policy)
 static void put_coordinate(struct out *o, bool is_shown, const char *word, unsigned value)
 {
     if (is_shown)
-        out_fmt(o, "%s %u ", word, value + 1);
+        out_fmt(o, " %s %u", word, value + 1);
 }
 
-static void put_coordinates(struct out *o, const struct plan_shown *s, const struct plan_leg *leg)
+static void put_coordinates(struct out *o, const struct plan *p, const struct plan_leg *leg)
 {
+    struct plan_shown s = plan_shown_of(p, leg);
     size_t from = o->n;
-    OUT(o, "  ");
-    put_coordinate(o, s->alternative, "alternative", leg->alternative);
-    put_coordinate(o, s->part, "part", leg->part);
-    put_coordinate(o, s->choice, "choice", leg->choice);
-    put_coordinate(o, s->replica, "replica", leg->replica);
-    put_coordinate(o, s->candidate, "candidate", leg->candidate);
-    if (o->n == from + 2)
-        OUT(o, "site ");
-    pad(o, from, COLUMN_WIDTH);
+    out_char(o, ' ');
+    put_coordinate(o, s.alternative, "alternative", leg->alternative);
+    put_coordinate(o, s.part, "part", leg->part);
+    put_coordinate(o, s.choice, "choice", leg->choice);
+    put_coordinate(o, s.replica, "replica", leg->replica);
+    put_coordinate(o, s.candidate, "candidate", leg->candidate);
+    if (o->n == from + 1)
+        OUT(o, " site");
+}
+
+/* Widths of the columns of legs, without the blank behind them. */
+struct columns {
+    size_t coordinates, site;
+};
+
+static struct columns measure(const struct plan_print_in *p)
+{
+    struct columns c = {LABEL_WIDTH - 1, 0};
+    for (size_t i = 0; i < p->plan->n_legs; i++) {
+        const struct plan_leg *leg = &p->plan->legs[i];
+        char text[100]; /* five words of at most 12 bytes, each with a number of at most five */
+        struct out o;
+        out_init(&o, text, sizeof text);
+        put_coordinates(&o, p->plan, leg);
+        size_t site = p->in->sites->names[leg->site].n;
+        c.coordinates = o.n > c.coordinates ? o.n : c.coordinates;
+        c.site = site > c.site ? site : c.site;
+    }
+    return c;
 }
 
 static void put_why(struct out *o, const struct plan_print_in *p, const struct plan_leg *leg)
@@ -120,14 +146,16 @@ static void put_why(struct out *o, const struct plan_print_in *p, const struct p
         OUT(o, ", prime");
 }
 
-static void put_leg(struct out *o, const struct plan_print_in *p, const struct plan_shown *s,
+static void put_leg(struct out *o, const struct plan_print_in *p, const struct columns *c,
                     const struct plan_leg *leg)
 {
     const struct plan_sites *sites = p->in->sites;
-    put_coordinates(o, s, leg);
     size_t from = o->n;
+    put_coordinates(o, p->plan, leg);
+    pad(o, from, c->coordinates + 1);
+    from = o->n;
     out_str(o, sites->names[leg->site]);
-    pad(o, from, SITE_WIDTH);
+    pad(o, from, c->site + 2);
     from = o->n;
     if (leg->site == sites->self) {
         OUT(o, "here");
@@ -139,7 +167,7 @@ static void put_leg(struct out *o, const struct plan_print_in *p, const struct p
             put_ms(o, rtt);
         }
     }
-    pad(o, from, SITE_WIDTH);
+    pad(o, from, STATE_WIDTH);
     put_why(o, p, leg);
     out_char(o, '\n');
 }
@@ -217,13 +245,14 @@ static void put_request(struct out *o, const struct plan_print_in *p)
     put_row(o, "service", p->in->service->name);
     put_row(o, "type", c->type ? c->type->name : STR_NULL);
     put_label(o, "operation");
-    if (c->rule) {
+    struct str kind = app_kind_name(c->kind);
+    if (!c->rule)
+        OUT(o, "not described, ");
+    else if (!str_eq(c->rule->operation, kind)) {
         out_str(o, c->rule->operation);
         OUT(o, ", of kind ");
-    } else {
-        OUT(o, "not described, of kind ");
     }
-    out_str(o, app_kind_name(c->kind));
+    out_str(o, kind);
     out_char(o, '\n');
     put_row(o, "identifier", c->id);
     put_binding(o, p->plan->binding);
@@ -247,12 +276,12 @@ static void put_options(struct out *o, const struct plan *p)
 void plan_print_text(const struct plan_print_in *p, struct out *o)
 {
     const struct plan *plan = p->plan;
-    struct plan_shown shown = plan_find_shown(plan);
+    struct columns columns = measure(p);
     put_request(o, p);
     put_label(o, "plan");
     out_fmt(o, "%s%s\n", form_text(plan), policy_text(plan->policy));
     for (size_t i = 0; i < plan->n_legs; i++)
-        put_leg(o, p, &shown, &plan->legs[i]);
+        put_leg(o, p, &columns, &plan->legs[i]);
     if (plan->binding)
         put_all_left_out(o, p->in->sites, plan->binding->loc);
     put_options(o, plan);
@@ -268,4 +297,6 @@ void plan_print_text(const struct plan_print_in *p, struct out *o)
         out_str(o, plan->unsupported_why);
         out_char(o, '\n');
     }
+    if (p->note.n)
+        put_row(o, "note", p->note);
 }

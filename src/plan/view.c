@@ -34,15 +34,21 @@ struct str plan_consistency_name(enum scope_consistency consistency)
     return consistency == SCOPE_STRONG ? STR("strong") : STR("eventual");
 }
 
-struct plan_shown plan_find_shown(const struct plan *p)
+struct plan_shown plan_shown_of(const struct plan *p, const struct plan_leg *leg)
 {
     struct plan_shown s = {0};
     for (size_t i = 0; i < p->n_legs; i++) {
-        s.alternative = s.alternative || p->legs[i].alternative;
-        s.part = s.part || p->legs[i].part;
-        s.choice = s.choice || p->legs[i].choice;
-        s.replica = s.replica || p->legs[i].replica;
-        s.candidate = s.candidate || p->legs[i].candidate;
+        const struct plan_leg *other = &p->legs[i];
+        if (other->alternative != leg->alternative)
+            s.alternative = true;
+        else if (other->part != leg->part)
+            s.part = true;
+        else if (other->choice != leg->choice)
+            s.choice = true;
+        else if (other->replica != leg->replica)
+            s.replica = true;
+        else if (other->candidate != leg->candidate)
+            s.candidate = true;
     }
     return s;
 }
