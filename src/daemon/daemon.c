@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MEMORY_ENTRIES 65536 /* correlation identifiers */
-#define RESOLVE_S      30
+#define RESOLVE_MS     30000
 
 struct worker_thread {
     struct daemon *daemon;
@@ -247,7 +247,7 @@ int daemon_run(struct cfg *cfg, struct diag *d)
         rc = watch_signals(&x, d);
     }
     if (rc == 0)
-        rc = rt_resolver_start(RESOLVE_S, d);
+        rc = rt_resolver_start(RESOLVE_MS, d);
     if (rc == 0)
         rc = open_shared(&x, d);
     if (rc == 0)

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define RETRY_MS     1000
-#define STOP_WAIT_MS 2000
+#define STOP_WAIT_MS 500
 
 struct rt_name {
     struct list link; /* in resolver.names; in no list: a literal */
@@ -29,7 +29,7 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* there is work, a look-up is over, the thread has ended */
     struct list names;
-    unsigned refresh_s;
+    unsigned refresh_ms;
     unsigned generation; /* of the thread; another one that still hangs in a look-up ends itself */
     bool is_running, has_ended;
     pthread_t thread;
@@ -133,7 +133,8 @@ static void refresh(struct rt_name *n)
     enter();
     take_addresses(n, found, n_found);
     n->was_tried = true;
-    n->due_ms = now_ms() + (n->n ? (uint64_t)resolver.refresh_s * 1000 : RETRY_MS);
+    bool is_late = !n->n && resolver.refresh_ms > RETRY_MS;
+    n->due_ms = now_ms() + (is_late ? RETRY_MS : resolver.refresh_ms);
     unref(n);
     (void)pthread_cond_broadcast(&resolver.changed);
 }
@@ -157,11 +158,11 @@ static void *resolver_main(void *context)
     return NULL;
 }
 
-int rt_resolver_start(unsigned refresh_s, struct diag *d)
+int rt_resolver_start(unsigned refresh_ms, struct diag *d)
 {
     enter();
     CHECK(!resolver.is_running);
-    resolver.refresh_s = refresh_s ? refresh_s : 1;
+    resolver.refresh_ms = refresh_ms;
     resolver.generation++;
     resolver.is_running = true;
     resolver.has_ended = false;

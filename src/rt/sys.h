@@ -43,10 +43,10 @@ int rt_name_get(struct rt_name *n, struct rt_address *out) MUST_USE;
  * there is another one, so that it makes sense to try again. */
 bool rt_name_failed(struct rt_name *n, const struct rt_address *at);
 struct str rt_name_text(const struct rt_name *n); /* as configured, for messages */
-/* Starts and stops the resolver's thread. Names are looked up anew every `refresh_s`, and after a
- * second when they were never found; a look-up that fails leaves the addresses as they were. Stop
+/* Starts and stops the resolver's thread. Names are looked up anew every `refresh_ms`, and after
+ * a second when they were never found; a look-up that fails leaves the addresses as they were. Stop
  * does not wait for a look-up that hangs. */
-int rt_resolver_start(unsigned refresh_s, struct diag *d) MUST_USE;
+int rt_resolver_start(unsigned refresh_ms, struct diag *d) MUST_USE;
 void rt_resolver_stop(void);
 /* Waits until every name has been looked up once; false when that takes longer than wait_ms. For
  * the start of a program. */
