@@ -208,7 +208,10 @@ static void read_connection(struct h1_head *h)
         drop_named(h, list);
     }
     h->keep_alive = !close && (h->minor >= 1 || keep);
-    h->has_upgrade = upgrade && h->minor >= 1 && h1_find(h, H1_UPGRADE, 0) < h->n_fields;
+    size_t to = h1_find(h, H1_UPGRADE, 0);
+    while (to < h->n_fields && h->fields[to].value_len == 0) /* an empty list asks for nothing */
+        to = h1_find(h, H1_UPGRADE, to + 1);
+    h->has_upgrade = upgrade && h->minor >= 1 && to < h->n_fields;
 }
 
 /* The two length fields (RFC 9112 section 6). *chunked and h->length, h->has_length. */

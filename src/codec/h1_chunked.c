@@ -11,7 +11,9 @@ static long size_line(struct str bytes, uint64_t *size)
            ((bytes.p[digits] >= '0' && bytes.p[digits] <= '9') ||
             ((bytes.p[digits] | 0x20) >= 'a' && (bytes.p[digits] | 0x20) <= 'f')))
         digits++;
-    if (digits == bytes.n && digits <= 16)
+    if (digits > 16)
+        return ERR_BAD_REQUEST;
+    if (digits == bytes.n)
         return 0;
     if (str_hex(str_sub(bytes, 0, digits), INT64_MAX, size) < 0)
         return ERR_BAD_REQUEST;
@@ -42,7 +44,7 @@ static long trailer_section(struct str bytes, size_t max, struct str *trailers)
     for (;;) {
         struct str rest = str_from(bytes, at);
         ptrdiff_t nl = str_find(rest, '\n');
-        if ((nl < 0 ? bytes.n : at + (size_t)nl) > max + 2)
+        if ((nl < 0 ? bytes.n : at + (size_t)nl) > max + 1)
             return ERR_HEAD_TOO_LARGE;
         if (nl < 0)
             return 0;
