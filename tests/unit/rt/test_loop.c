@@ -88,7 +88,6 @@ static void test_budget(void **state)
     assert_int_equal(pipe(fds), 0);
     assert_int_equal(rt_watch(l, fds[0], EPOLLIN, &f.source), 0);
     rt_timer_init(&timer, &late.task);
-    rt_timer_set(l, &timer, rt_now_ms(l) + 2);
     rt_wake(l, &busy.task);
     rt_loop_turn(l, -1);
     assert_int_equal(busy.runs, RT_TURN_RUNS);
@@ -97,7 +96,9 @@ static void test_budget(void **state)
     rt_loop_turn(l, -1);
     assert_int_equal(busy.runs, 2 * RT_TURN_RUNS);
     assert_int_equal(f.events, EPOLLIN);
-    UNTIL(l, late.runs == 1);
+    rt_timer_set(l, &timer, rt_now_ms(l) + 2);
+    UNTIL(l, late.runs >= 1);
+    assert_int_equal(late.runs, 1);
     rt_cancel(l, &busy.task);
     close(fds[0]);
     close(fds[1]);
@@ -203,11 +204,11 @@ static void test_timer_moves(void **state)
     rt_timer_set(l, &timers[1], start + 40);
     rt_timer_set(l, &timers[1], start + 3); /* later, then earlier */
     rt_timer_clear(l, &timers[2]);
-    UNTIL(l, n == 1);
+    UNTIL(l, n >= 1);
     assert_true(rt_now_ms(l) >= start + 3);
-    UNTIL(l, n == 2);
+    UNTIL(l, n >= 2);
     assert_true(rt_now_ms(l) >= start + 10);
-    UNTIL(l, n == 3);
+    UNTIL(l, n >= 3);
     assert_true(rt_now_ms(l) >= start + 30);
     assert_int_equal(order[0], 1);
     assert_int_equal(order[1], 3);
