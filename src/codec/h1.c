@@ -183,35 +183,46 @@ bool h1_has_token(struct str list, struct str token)
     return false;
 }
 
+/* More options than anybody needs: each is looked for among all fields. */
+#define MAX_CONNECTION_OPTIONS 32
+
 /* What a Connection field names is dropped, but never a field that Cheops itself routes or frames
- * by: nobody takes those away from it (RFC 9110 section 7.6.1 and the hop-by-hop abuse of it). */
-static void drop_named(struct h1_head *h, struct str list)
+ * by: nobody takes those away from it (RFC 9110 section 7.6.1 and the hop-by-hop abuse of it).
+ * Returns how many options there are. */
+static size_t drop_named(struct h1_head *h, struct str list)
 {
     struct str piece;
-    while (str_split(&list, ',', &piece)) {
+    size_t options = 0;
+    while (options <= MAX_CONNECTION_OPTIONS && str_split(&list, ',', &piece)) {
         struct str name = str_trim(piece);
+        options++;
         for (size_t i = h1_find_name(h, name, 0); i < h->n_fields; i = h1_find_name(h, name, i + 1))
             if (h->fields[i].id == H1_OTHER)
                 h->fields[i].drop = true;
     }
+    return options;
 }
 
-static void read_connection(struct h1_head *h)
+static int read_connection(struct h1_head *h, const char **why)
 {
     bool close = false, keep = false, upgrade = false;
+    size_t options = 0;
     for (size_t i = h1_find(h, H1_CONNECTION, 0); i < h->n_fields;
          i = h1_find(h, H1_CONNECTION, i + 1)) {
         struct str list = h1_value(h, i);
         close |= h1_has_token(list, STR("close"));
         keep |= h1_has_token(list, STR("keep-alive"));
         upgrade |= h1_has_token(list, STR("upgrade"));
-        drop_named(h, list);
+        options += drop_named(h, list);
+        if (options > MAX_CONNECTION_OPTIONS)
+            return fail(ERR_BAD_REQUEST, why, "Connection has too many options");
     }
     h->keep_alive = !close && (h->minor >= 1 || keep);
     size_t to = h1_find(h, H1_UPGRADE, 0);
     while (to < h->n_fields && h->fields[to].value_len == 0) /* an empty list asks for nothing */
         to = h1_find(h, H1_UPGRADE, to + 1);
     h->has_upgrade = upgrade && h->minor >= 1 && to < h->n_fields;
+    return 0;
 }
 
 /* The two length fields (RFC 9112 section 6). *chunked and h->length, h->has_length. */
@@ -361,9 +372,10 @@ int h1_request_parse(struct h1_head *h, struct str bytes, struct h1_field *field
         rc = read_lengths(h, &chunked, why);
     if (rc == 0)
         rc = read_expect(h, why);
+    if (rc == 0)
+        rc = read_connection(h, why);
     if (rc != 0)
         return rc;
-    read_connection(h);
     h->framing = chunked ? H1_CHUNKED : h->has_length && h->length ? H1_LENGTH : H1_NO_BODY;
     return 0;
 }
@@ -411,9 +423,10 @@ int h1_response_parse(struct h1_head *h, struct str bytes, struct h1_field *fiel
         rc = parse_fields(h, next, fields, max_fields, why);
     if (rc == 0)
         rc = read_lengths(h, &chunked, why);
+    if (rc == 0)
+        rc = read_connection(h, why);
     if (rc < 0)
         return ERR_SERVICE_BROKEN;
-    read_connection(h);
     h->framing = answer_framing(h, method, chunked);
     return 0;
 }

@@ -95,7 +95,7 @@ long h1_head_end(struct str bytes, size_t *scan, size_t max) MUST_USE;
 /* Parses a whole request head. `fields` has room for max_fields. Fields that belong to the
  * connection are marked `drop`, with those that Connection names. Returns 0, or
  * ERR_BAD_REQUEST, ERR_HEAD_TOO_LARGE (too many fields), ERR_HTTP_VERSION, ERR_CODING_UNSUPPORTED,
- * ERR_METHOD_UNSUPPORTED (CONNECT); `why` gets a sentence (static). */
+ * ERR_METHOD_UNSUPPORTED (CONNECT), ERR_EXPECTATION; `why` gets a sentence (static). */
 int h1_request_parse(struct h1_head *h, struct str bytes, struct h1_field *fields,
                      size_t max_fields, const char **why) MUST_USE;
 /* The same for an answer to a request with `method`, which decides on the body together with the
@@ -144,11 +144,11 @@ struct h1_chunked {
 };
 
 /* Steps over the framing at the start of `bytes`. Returns how many bytes of framing can be thrown
- * away (maybe 0), or ERR_BAD_REQUEST, or ERR_HEAD_TOO_LARGE when the trailers pass max_trailers.
- * *data is the payload that follows the framing; take it with h1_chunked_consume. Empty data and a
- * state other than H1_CHUNK_DONE: more bytes are needed. On the step that reaches H1_CHUNK_DONE
- * *trailers are the trailer lines with their CRLFs, without the empty line; they lie within the
- * returned count, so copy them before throwing it away. */
+ * away (maybe 0), or ERR_BAD_REQUEST, or ERR_HEAD_TOO_LARGE when the trailers pass max_trailers
+ * bytes. *data is the payload that follows the framing; take it with h1_chunked_consume. Empty data
+ * and a state other than H1_CHUNK_DONE: more bytes are needed. On the step that reaches
+ * H1_CHUNK_DONE *trailers are the trailer lines with their CRLFs, without the empty line; they lie
+ * within the returned count, so copy them before throwing it away. */
 long h1_chunked_next(struct h1_chunked *c, struct str bytes, size_t max_trailers, struct str *data,
                      struct str *trailers) MUST_USE;
 /* n bytes of payload were taken. */

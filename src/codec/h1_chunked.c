@@ -113,7 +113,8 @@ void h1_chunked_consume(struct h1_chunked *c, size_t n)
         c->state = H1_CHUNK_DATA_END;
 }
 
-/* What RFC 9110 section 6.5.1 keeps out of trailers: framing, routing, authentication, content. */
+/* What RFC 9110 section 6.5.1 keeps out of trailers: framing, routing, authentication, content; and
+ * what carries a scope. */
 static bool is_forbidden_trailer(struct str name)
 {
     static const struct str names[] = {
@@ -140,6 +141,9 @@ static bool is_forbidden_trailer(struct str name)
         {"location", 8},
         {"scope", 5},
         {"x-scope", 7},
+        {"baggage", 7},
+        {"traceparent", 11},
+        {"tracestate", 10},
         {"via", 3},
         {"forwarded", 9},
     };

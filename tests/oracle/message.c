@@ -281,18 +281,18 @@ static void same_reading(const struct message *a, const struct message *b, struc
     same_text("the body, in pieces", out_get(&a->body), out_get(&b->body), bytes);
 }
 
-bool message_check(enum message_kind kind, struct str bytes, size_t piece)
+size_t message_check(enum message_kind kind, struct str bytes, size_t piece)
 {
     static struct message ours, again, theirs;
     message_read_h1(&ours, kind, bytes, 0);
     message_read_h1(&again, kind, bytes, piece);
     same_reading(&ours, &again, bytes);
     if (ours.state != MESSAGE_COMPLETE)
-        return false;
+        return 0;
     struct str rest = str_from(bytes, ours.consumed);
     out_str(&ours.framed, rest);
     message_read_llhttp(&theirs, kind, out_get(&ours.framed));
     ours.framed.n -= rest.n;
     message_compare(&ours, &theirs, bytes);
-    return true;
+    return ours.consumed;
 }

@@ -57,7 +57,7 @@ void message_read_llhttp(struct message *m, enum message_kind kind, struct str b
 void message_compare(const struct message *ours, const struct message *theirs, struct str bytes);
 
 /* Reads `bytes` whole and in pieces by our parser, which must agree; what it takes is compared with
- * llhttp. Returns whether it was taken. */
-bool message_check(enum message_kind kind, struct str bytes, size_t piece);
+ * llhttp. Returns the size of the message that was taken, 0 when there is none. */
+size_t message_check(enum message_kind kind, struct str bytes, size_t piece);
 
 #endif
