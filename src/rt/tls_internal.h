@@ -1,4 +1,6 @@
-/* rt/tls_internal.h: what tls.c (contexts) and tls_stream.c (sessions) share. */
+/* rt/tls_internal.h: what tls.c (contexts), tls_stream.c (sessions), tls_bio.c and tls_peer.c
+ * share.
+ */
 #ifndef RT_TLS_INTERNAL_H
 #define RT_TLS_INTERNAL_H
 
@@ -18,5 +20,24 @@ struct rt_tls {
 
 /* Writes the reasons in OpenSSL's queue of this thread, the first first, and empties it. */
 void rt_tls_print_errors(struct out *o);
+
+/* What a stream with TLS has more. */
+struct rt_tls_session {
+    SSL *ssl;
+    struct rt_tls *tls;       /* ALPN's callback needs it */
+    bool can_recv, can_send;  /* of the socket */
+    bool is_up;               /* the socket is connected */
+    bool is_eof;              /* the socket's end was read */
+    bool read_wants_send;     /* a read waits until the socket can be written */
+    bool write_wants_recv;    /* the other way */
+    bool is_shutdown_pending; /* close_notify did not fit into the socket */
+    uint16_t n_sealed;        /* plain bytes of a record that is not yet sent whole; 0: none */
+    char why[160];
+};
+
+/* A BIO over the socket of a stream, used when its session is set; NULL without memory.
+ * rt_tls_bio_move: the stream lies elsewhere now. */
+BIO *rt_tls_bio_new(struct rt_stream *s);
+void rt_tls_bio_move(BIO *bio, struct rt_stream *s);
 
 #endif

@@ -1,10 +1,7 @@
-/* TLS over a socket. OpenSSL reads and writes through a BIO of ours, which sends without SIGPIPE,
- * and knows from short counts that the socket is empty or full, so that finding that out costs no
- * system call.
- *
- * The owner's flags speak of TLS, the session's of the socket below it. A read takes the owner's
- * can_read away only when OpenSSL has nothing in its buffers and the socket has nothing either.
- */
+/* TLS over a socket. The owner's flags speak of TLS, the session's of the socket below it: a read
+ * takes the owner's can_read away only when OpenSSL has nothing in its buffers and the socket has
+ * nothing either. Nothing of the owner runs from here; what an event sets off is the rest of an end
+ * of sending. */
 #include "rt/stream_internal.h"
 #include "rt/tls_internal.h"
 
@@ -13,100 +10,10 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define RECORD_BYTES SSL3_RT_MAX_PLAIN_LENGTH
-
-struct rt_tls_session {
-    SSL *ssl;
-    struct rt_tls *tls;       /* ALPN's callback needs it */
-    bool can_recv, can_send;  /* of the socket */
-    bool is_up;               /* the socket is connected */
-    bool is_eof;              /* the socket's end was read */
-    bool read_wants_send;     /* a read waits until the socket can be written */
-    bool write_wants_recv;    /* the other way */
-    bool is_shutdown_pending; /* close_notify did not fit into the socket */
-    uint16_t n_sealed;        /* plain bytes of a record that is not yet sent whole; 0: none */
-    char why[160];
-};
-
-/* ---- the BIO */
-
-static int bio_read(BIO *bio, char *to, int n)
-{
-    struct rt_stream *s = BIO_get_data(bio);
-    struct rt_tls_session *t = s->ssl;
-    BIO_clear_retry_flags(bio);
-    if (!t->can_recv) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    ssize_t got;
-    do {
-        got = recv(s->fd, to, (size_t)n, 0);
-    } while (got < 0 && errno == EINTR);
-    if (got > 0 && got < n && !s->has_hup)
-        t->can_recv = false;
-    if (got == 0)
-        t->is_eof = s->has_hup = true;
-    if (got < 0 && errno == EAGAIN) {
-        t->can_recv = false;
-        BIO_set_retry_read(bio);
-    } else if (got < 0) {
-        s->os_error = errno;
-    }
-    return (int)got;
-}
-
-static int bio_write(BIO *bio, const char *from, int n)
-{
-    struct rt_stream *s = BIO_get_data(bio);
-    struct rt_tls_session *t = s->ssl;
-    BIO_clear_retry_flags(bio);
-    if (!t->can_send) {
-        BIO_set_retry_write(bio);
-        return -1;
-    }
-    ssize_t put;
-    do {
-        put = send(s->fd, from, (size_t)n, MSG_NOSIGNAL);
-    } while (put < 0 && errno == EINTR);
-    if (put >= 0 && put < n)
-        t->can_send = false;
-    if (put < 0 && errno == EAGAIN) {
-        t->can_send = false;
-        BIO_set_retry_write(bio);
-    } else if (put < 0) {
-        s->os_error = errno;
-    }
-    return (int)put;
-}
-
-static long bio_ctrl(BIO *bio, int command, long n, void *p)
-{
-    struct rt_stream *s = BIO_get_data(bio);
-    switch (command) {
-    case BIO_CTRL_FLUSH:
-        return 1;
-    case BIO_CTRL_EOF:
-        return s->ssl->is_eof;
-    default:
-        return 0;
-    }
-}
-
-static BIO_METHOD *bio_method;
-
-static void make_bio_method(void)
-{
-    bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "cheops stream");
-    CHECK(bio_method);
-    CHECK(BIO_meth_set_read(bio_method, bio_read) == 1);
-    CHECK(BIO_meth_set_write(bio_method, bio_write) == 1);
-    CHECK(BIO_meth_set_ctrl(bio_method, bio_ctrl) == 1);
-}
 
 /* ---- begin and end */
 
@@ -132,33 +39,29 @@ static int set_server_name(SSL *ssl, struct str name)
 
 int rt_tls_begin(struct rt_stream *s, struct rt_tls *tls, struct str server_name)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, make_bio_method);
     struct rt_tls_session *t = calloc(1, sizeof *t);
-    if (!t)
-        return ERR_NO_MEMORY;
-    BIO *bio = BIO_new(bio_method);
-    t->ssl = bio ? SSL_new(tls->ctx) : NULL;
-    if (!t->ssl) {
+    BIO *bio = t ? rt_tls_bio_new(s) : NULL;
+    SSL *ssl = bio ? SSL_new(tls->ctx) : NULL;
+    if (!ssl) {
         BIO_free(bio);
         free(t);
         ERR_clear_error();
         return ERR_NO_MEMORY;
     }
-    t->tls = rt_tls_ref(tls);
-    t->can_recv = t->can_send = true;
-    t->is_up = tls->is_server;
-    BIO_set_data(bio, s);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(t->ssl, bio, bio);
+    SSL_set_bio(ssl, bio, bio);
+    *t = (struct rt_tls_session){.ssl = ssl,
+                                 .tls = rt_tls_ref(tls),
+                                 .can_recv = true,
+                                 .can_send = true,
+                                 .is_up = tls->is_server};
     if (tls->is_server)
-        SSL_set_accept_state(t->ssl);
+        SSL_set_accept_state(ssl);
     else
-        SSL_set_connect_state(t->ssl);
+        SSL_set_connect_state(ssl);
     s->ssl = t;
     s->ops = &rt_tls_ops;
     s->is_connecting = true;
-    return server_name.p ? set_server_name(t->ssl, server_name) : 0;
+    return server_name.p ? set_server_name(ssl, server_name) : 0;
 }
 
 static void tls_close(struct rt_stream *s)
@@ -173,7 +76,7 @@ static void tls_close(struct rt_stream *s)
 
 void rt_tls_moved(struct rt_stream *s)
 {
-    BIO_set_data(SSL_get_rbio(s->ssl->ssl), s);
+    rt_tls_bio_move(SSL_get_rbio(s->ssl->ssl), s);
 }
 
 /* ---- what OpenSSL's results mean */
@@ -403,43 +306,7 @@ static int tls_shutdown(struct rt_stream *s)
 const struct rt_stream_ops rt_tls_ops = {
     .read = tls_read, .write = tls_write, .shutdown = tls_shutdown, .close = tls_close};
 
-/* ---- about a session */
-
 struct str rt_stream_tls_error(const struct rt_stream *s)
 {
     return s->ssl ? str_of(s->ssl->why) : STR("");
-}
-
-static struct str find_uri(const GENERAL_NAMES *names, struct str prefix, char *to, size_t n)
-{
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_URI)
-            continue;
-        const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
-        struct str text = {(const char *)ASN1_STRING_get0_data(uri),
-                           (size_t)ASN1_STRING_length(uri)};
-        if (!str_starts(text, prefix))
-            continue;
-        if (text.n > n || memchr(text.p, '\0', text.n))
-            return STR_NULL;
-        memcpy(to, text.p, text.n);
-        return (struct str){to, text.n};
-    }
-    return STR_NULL;
-}
-
-struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char *to, size_t n)
-{
-    SSL *ssl = s->ssl ? s->ssl->ssl : NULL;
-    if (!ssl || s->is_connecting || !(SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) ||
-        SSL_get_verify_result(ssl) != X509_V_OK)
-        return STR_NULL;
-    X509 *certificate = SSL_get0_peer_certificate(ssl);
-    if (!certificate)
-        return STR_NULL;
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    struct str found = find_uri(names, prefix, to, n);
-    GENERAL_NAMES_free(names);
-    return found;
 }
