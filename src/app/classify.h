@@ -14,7 +14,7 @@
 
 struct app_class {
     enum app_kind kind;          /* APP_OPAQUE when no rule matches */
-    const struct app_rule *rule; /* NULL: opaque */
+    const struct app_rule *rule; /* NULL: opaque, or OPTIONS */
     const struct app_type *type; /* NULL: opaque, or meta of the service */
     struct str id;               /* the last variable of the item template, as sent; absent: none */
     size_t n_variables;
@@ -23,8 +23,9 @@ struct app_class {
     bool needs_body; /* a condition on a body member is open: call again with the body's start */
 };
 
-/* Compiles the rules of a service into service->matcher. Two rules that the same requests match and
- * of which the later can never be reached are refused (ERR_CONFIG, position of the later). */
+/* Compiles the rules of a service into service->matcher. ERR_CONFIG, with line and column of the
+ * rule: one that is never reached, because an earlier one takes all of its requests or nothing is
+ * matched as HEAD or OPTIONS; more than APP_MAX_VARIABLES; ERR_NO_MEMORY. */
 int app_matcher_compile(struct app_service *service, struct arena *arena, struct diag *d) MUST_USE;
 
 struct app_request {
@@ -35,13 +36,16 @@ struct app_request {
     bool body_is_whole;    /* the body, or as much as peek_limit allows, is there */
 };
 
-/* HEAD is matched as GET; OPTIONS is always APP_META; dot segments, empty segments and %2F never
- * match a variable. Never fails: what no rule describes is APP_OPAQUE. */
+/* HEAD is matched as GET; OPTIONS is always APP_META, of the type that its path belongs to; dot
+ * segments, empty segments and %2F never match a variable. Never fails: what no rule describes is
+ * APP_OPAQUE. With needs_body, kind and type are what holds without the open condition; call again
+ * when the body, or as much of it as the limit allows, is there. */
 void app_classify(const struct app_service *service, const struct app_request *r,
                   struct app_class *out);
 
-/* Which service a request on a listener that is not tied to one is for: by host, then longest
- * prefix on a '/' border. NULL: none (unknown-service). */
+/* Which service a request on a listener that is not tied to one is for: by host (a name before a
+ * pattern, a longer pattern before a shorter one), then longest prefix on a '/' border. `host` may
+ * have a port, which does not count; `path` is without the query. NULL: none (unknown-service). */
 const struct app_service *app_recognise(const struct app *app, struct str host, struct str path);
 
 #endif
