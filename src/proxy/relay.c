@@ -75,6 +75,7 @@ int txn_pump_request(struct txn *t, bool *client_failed)
 static enum txn_verdict client_failed(struct txn *t, int code)
 {
     t->up_broken = true; /* the leg has half a request: its connection is not used again */
+    t->x->head.keep_alive = false; /* nobody knows where the next request begins */
     if (code == ERR_BODY_TOO_LARGE)
         return txn_refuse(t, code, "the body has more than %llu bytes",
                           (unsigned long long)txn_cfg(t)->limits.body);

@@ -331,6 +331,7 @@ enum txn_verdict step_peek(struct txn *t)
             return txn_refuse(t, ERR_REQUEST_TIMEOUT, "the request's body did not arrive in time");
         return txn_wait(t, txn_cfg(t)->timeouts.client_body_ms);
     }
+    t->x->head.keep_alive = false; /* nobody knows where the next request begins */
     if (rc == ERR_BAD_REQUEST || rc == ERR_HEAD_TOO_LARGE || rc == ERR_NO_MEMORY)
         return txn_refuse(t, rc, "the request's body is not valid: %s", err_text(rc));
     return txn_drop(t, ERR_CLIENT_GONE);

@@ -1,0 +1,96 @@
+"""Sites that share a service by scope."""
+import json
+import signal
+
+import pytest
+from conftest import until
+
+pytestmark = pytest.mark.threads
+
+
+def names(site):
+    return [k for k, _ in site.service.seen[-1]["headers"]]
+
+
+def test_without_a_scope_a_request_stays(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    status, fields, body = nantes.ask()
+    assert (status, json.loads(body)["things"]) == (200, ["Nantes"])
+    assert "cheops-site" not in fields and not paris.service.seen
+    got = dict(nantes.service.seen[-1]["headers"])
+    assert got["via"] == "1.1 cheops-Nantes" and got["x-forwarded-for"] == "127.0.0.1"
+    assert "scope" not in got and len(got["traceparent"]) == 55
+
+
+def test_a_scope_is_answered_by_its_site(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    status, fields, body = nantes.ask(Scope="{a: Paris}", X_Auth_Token="secret")
+    assert (status, fields["cheops-site"], json.loads(body)["things"]) == (200, "Paris", ["Paris"])
+    got = dict(paris.service.seen[-1]["headers"])
+    assert got["x-auth-token"].startswith("secret~SCOPE~")
+    assert got["scope"] == "{a: Paris}" and not nantes.service.seen
+    assert "cheops-leg" not in got
+    until(lambda: len(nantes.log()) == 1 and len(paris.log()) == 1, "both logs")
+    assert nantes.log()[0]["transaction"] == paris.log()[0]["transaction"]
+    assert "secret" not in json.dumps(nantes.log() + paris.log())
+
+
+def test_a_sub_request_follows_the_scope(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    paris.ask(Scope="{a: Nantes, b: Nantes}", X_Auth_Token="t")
+    passed_on = dict(nantes.service.seen[-1]["headers"])
+    status, fields, _ = nantes.ask(X_Auth_Token=passed_on["x-auth-token"])
+    assert (status, fields["cheops-site"]) == (200, "Nantes")
+    status, fields, _ = nantes.ask(X_Request_ID=passed_on["x-request-id"])
+    assert (status, fields["cheops-site"]) == (200, "Nantes")
+
+
+def test_an_otherwise_moves_on(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    _, fields, body = nantes.ask(path="/a/things?name=Paris", Scope="{a: Nantes ; Paris}")
+    assert json.loads(body)["things"] == ["Paris"] and fields["cheops-tried"] == "Nantes=200, Paris=200"
+    status, fields, _ = nantes.ask(path="/a/things/1?status=404", Scope="{a: Nantes ; Paris}")
+    assert (status, fields["cheops-tried"]) == (404, "Nantes=404, Paris=404")
+    status, fields, _ = nantes.ask(path="/a/things/1?status=401", Scope="{a: Nantes ; Paris}")
+    assert (status, fields["cheops-tried"]) == (401, "Nantes=401")
+    status, fields, body = nantes.ask("POST", "/a/things?status=500", b"x" * 5000, Scope="{a: Nantes ; Paris}")
+    assert (status, fields["cheops-tried"]) == (500, "Nantes=500, Paris=500")
+    assert paris.service.seen[-1]["body"] == b"x" * 5000
+
+
+@pytest.mark.parametrize("scope, status, code", [
+    ("{a: Pari", 400, "scope-syntax"),
+    ("{a: Pariss}", 400, "scope-unknown-site"),
+    ("{c: Paris}", 400, "scope-unknown-service"),
+    ("{a: Nantes & Paris}", 501, "scope-unsupported"),
+    ("{a: Nantes % Paris}", 501, "scope-unsupported"),
+])
+def test_what_is_refused(make_sites, scope, status, code):
+    nantes, _ = make_sites("Nantes", "Paris")
+    got, fields, body = nantes.ask(Scope=scope)
+    assert (got, fields["cheops-error"]) == (status, code)
+    problem = json.loads(body)
+    assert problem["type"] == f"urn:cheops:error:{code}" and problem["status"] == status
+    if status == 400:
+        assert "^" in problem["detail"]
+    assert not nantes.service.seen
+
+
+def test_a_site_that_is_cut_off(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    paris.process.send_signal(signal.SIGSTOP)
+    until(lambda: nantes.sees(paris, "down"), "Paris to be down")
+    status, fields, body = nantes.ask(Scope="{a: Paris}")
+    assert (status, fields["cheops-error"]) == (503, "site-down") and "Paris" in json.loads(body)["detail"]
+    status, fields, _ = nantes.ask(Scope="{a: Paris ; Nantes}")
+    assert (status, fields["cheops-tried"]) == (200, "Paris=down, Nantes=200")
+    assert nantes.ask()[0] == 200
+    paris.process.send_signal(signal.SIGCONT)
+    until(lambda: nantes.sees(paris, "up"), "Paris to be up again")
+    assert nantes.ask(Scope="{a: Paris}")[0] == 200
+
+
+def test_around_takes_the_nearest_first(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    _, fields, _ = nantes.ask(Scope="{a: around(Paris, 1s)}")
+    assert fields["cheops-site"] == "Paris"
