@@ -77,12 +77,12 @@ static int read_head(struct explaining *x)
 /* The service whose usual port the URL has. */
 static const struct app_service *find_by_port(const struct explaining *x)
 {
-    struct str authority = x->head.authority, piece = STR_NULL;
+    struct str authority = x->head.authority;
     uint64_t port;
     size_t colon = authority.n;
     while (colon > 0 && authority.p[colon - 1] != ':')
         colon--;
-    piece = str_from(authority, colon);
+    struct str piece = str_from(authority, colon);
     if (colon == 0 || str_digits(piece, 65535, &port) < 0)
         return NULL;
     for (size_t i = 0; i < x->e->app->n_services; i++)

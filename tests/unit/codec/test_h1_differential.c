@@ -99,8 +99,7 @@ static const char *const words[] = {
     "Transfer-Encoding: chunked\r\n",
     "Transfer-Encoding: gzip, chunked\r\n",
     "Transfer-Encoding : chunked\r\n",
-    "Transfer-Encoding:\x0b"
-    "chunked\r\n",
+    "Transfer-Encoding:\013chunked\r\n",
     "Connection: close\r\n",
     "Connection: upgrade\r\n",
     "Upgrade: h2c\r\n",
