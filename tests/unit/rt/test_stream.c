@@ -394,6 +394,36 @@ static void test_accept_many(void **state)
     }
 }
 
+/* Two loops with descriptors of their own for one socket: each connection reaches one of them, and
+ * none is lost when one of them ends. */
+static void test_accept_shared(void **state)
+{
+    struct rt_loop *l = *state, *other;
+    struct door a, b = {.n = 0};
+    struct diag why = {0};
+    int clients[20];
+    assert_int_equal(rt_loop_create(&other, &why), 0);
+    door_open(&a, l, "127.0.0.1:0");
+    int fd = dup(a.listener.fd);
+    assert_int_equal(rt_listener_start(&b.listener, other, fd, door_accept, &why), 0);
+    for (int i = 0; i < 20; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(clients[i], &a.at.sa, a.at.len), 0);
+        if (i == 9)
+            rt_listener_stop(&a.listener);
+        rt_loop_turn(l, 0);
+        rt_loop_turn(other, 0);
+    }
+    UNTIL(other, a.n + b.n == 20);
+    assert_true(b.n >= 10);
+    rt_listener_stop(&b.listener);
+    rt_loop_destroy(&other);
+    for (int i = 0; i < 20; i++) {
+        close(clients[i]);
+        close(i < a.n ? a.fds[i] : b.fds[i - a.n]);
+    }
+}
+
 /* Without descriptors a listener pauses, and goes on when there are some. */
 static void test_accept_exhausted(void **state)
 {
@@ -484,6 +514,7 @@ int main(void)
         LOOP_TEST(test_listen_taken),
         LOOP_TEST(test_listener_of_nothing),
         LOOP_TEST(test_accept_many),
+        LOOP_TEST(test_accept_shared),
         LOOP_TEST(test_accept_exhausted),
         LOOP_TEST(test_pipe_piece),
     };
