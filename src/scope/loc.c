@@ -146,7 +146,6 @@ static int parse_quoted(struct scope_parser *p, struct scope_loc **out)
     outer.lexer.visited += p->lexer.visited;
     p->lexer = outer.lexer;
     p->token = outer.token;
-    p->quote = outer.quote;
     p->in_string = outer.in_string;
     scope_take(p);
     return rc;

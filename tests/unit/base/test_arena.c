@@ -150,6 +150,18 @@ static void test_reuse(void **state)
     arena_fini(&a);
 }
 
+/* A block that has a chunk of its own leaves the rest of the current one in use. */
+static void test_large_blocks_stand_alone(void **state)
+{
+    struct arena a;
+    arena_init(&a, NULL, 0, 1024 * 1024);
+    char *before = arena_alloc(&a, 16), *large = arena_alloc(&a, 200 * 1024);
+    char *after = arena_alloc(&a, 16);
+    memset(large, 1, 200 * 1024);
+    assert_true((after == before + 16) != HAS_ASAN);
+    arena_fini(&a);
+}
+
 struct thing {
     uint64_t x[4];
 };
@@ -186,6 +198,7 @@ int main(void)
         cmocka_unit_test(test_huge_sizes_do_not_wrap),
         cmocka_unit_test(test_cap_sweep),
         cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_large_blocks_stand_alone),
         cmocka_unit_test(test_objects_and_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,9 +232,11 @@ static void test_strings_in_strings(void **state)
     for (int i = 0; i < 30; i++) /* most bytes are in the innermost one */
         out_fmt(&o, "  ;  a-site-with-a-rather-long-name-%d-%*s", i, i % 7, "");
     struct str s = out_get(&o);
+    size_t innermost = s.n;
     for (size_t depth = 0; depth < SCOPE_MAX_NESTING; depth++) {
         assert_true(check_text(s));
         assert_true(visited(s) <= (2 * depth + 1) * s.n + 1);
+        assert_true(visited(s) >= (2 * depth + 1) * innermost); /* the counter does count */
         s = quote(s, memory[(depth + 1) % 2]);
     }
     struct parsed p;
