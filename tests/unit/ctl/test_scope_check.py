@@ -1,19 +1,21 @@
 #!/usr/bin/python3
 """cheops scope check, as a person and as a program use it.
 
-    test_scope_check.py CHEOPS GOLDEN_FOLDER
+    test_scope_check.py CHEOPS TOP
 
-GOLDEN_FOLDER/scope-check.txt holds what a person sees; CHEOPS_GOLDEN_WRITE=1 writes it anew. The
-worked examples of GOLDEN_FOLDER/scope.json go through --json.
+TOP/tests/golden/scope-check.txt holds what a person sees; CHEOPS_GOLDEN_WRITE=1 writes it anew. The
+worked examples of scope.json beside it go through --json. The man page is held to the truth.
 """
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 import unittest
 
-CHEOPS, GOLDEN = sys.argv[1], sys.argv[2]
+CHEOPS, TOP = sys.argv[1], sys.argv[2]
+GOLDEN = os.path.join(TOP, "tests", "golden")
 
 SESSIONS = [
     (["Berlin & Paris"], None),
@@ -130,6 +132,31 @@ class ScopeCheck(unittest.TestCase):
                 file.write(got)
         with open(path, encoding="utf-8") as file:
             self.assertEqual(got, file.read())
+
+    def read(self, *path):
+        with open(os.path.join(TOP, *path), encoding="utf-8") as file:
+            return file.read()
+
+    def test_manual_shows_scopes(self):
+        blocks = re.findall(r"^```\n(.*?)^```", self.read("docs", "man", "scope-lang.7.scd"), re.M | re.S)
+        shown = [re.split(r" {4}|$", line)[0] for block in blocks if not block.startswith("$")
+                 for line in block.splitlines() if line.startswith("{")]
+        self.assertGreater(len(shown), 10)
+        done = run(["scope", "check", "-"], "\n".join(shown))
+        self.assertEqual((done.returncode, done.stdout.count("\n")), (0, len(shown)), done.stdout)
+
+    def test_manual_shows_what_is_wrong(self):
+        block = re.search(r"^\$ cheops scope check '([^'\n]*)'\n(.*?)^```",
+                          self.read("docs", "man", "scope-lang.7.scd"), re.M | re.S)
+        self.assertEqual(run(["scope", "check", block[1]]).stderr, block[2])
+
+    def test_pages_have_every_code(self):
+        table = dict(re.findall(r'^ERR\(SCOPE_\w+, "(scope-[a-z-]+)", (\d+)', self.read("src", "base", "err.def"), re.M))
+        self.assertGreater(len(table), 8)
+        manual = re.findall(r"^\|  (scope-[a-z-]+)\n:  (\d+)$", self.read("docs", "man", "scope-lang.7.scd"), re.M)
+        page = re.findall(r"^\| `(scope-[a-z-]+)` \|", self.read("docs", "scope-lang.md"), re.M)
+        self.assertEqual(dict(manual), table)
+        self.assertEqual(sorted(page), sorted(table))
 
     def test_other_command_lines(self):
         """The list of commands grows; what counts is where the usage goes and the exit status."""
