@@ -443,7 +443,11 @@ static int read_errors(struct yaml_reader *r, const struct yaml *n, void *o)
         {"body", YAML_TEXT, offsetof(struct app_errors, body), .required = true,
          .text = "template with {status}, {reason}, {code}, {message}, {hint}"},
     };
-    return yaml_read(r, n, keys, COUNT_OF(keys), o);
+    struct diag d = {0};
+    int rc = yaml_read(r, n, keys, COUNT_OF(keys), o);
+    if (rc == 0 && app_errors_check(o, &d) < 0)
+        rc = yaml_error(n, r->file, r->d, "%s%s%s", d.message, d.hint[0] ? ": " : "", d.hint);
+    return rc;
 }
 
 static int read_service_errors(struct yaml_reader *r, const struct yaml *n, void *o)

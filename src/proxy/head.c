@@ -347,7 +347,7 @@ int txn_write_error(struct txn *t)
     const struct cfg *cfg = txn_cfg(t);
     struct str type;
     struct out body, o;
-    char memory[4096];
+    char memory[APP_ERROR_BODY];
     bool is_head = !t->x->error && t->x->head.method == H1_HEAD;
     const struct app_errors *shape = t->service ? &t->service->errors : &cfg->app->errors;
     int rc = http_head_begin(io, &o);

@@ -88,11 +88,24 @@ static size_t wanted_body(const struct txn *t, size_t limit)
     return limit;
 }
 
-static bool has_body_carrier(const struct txn *t)
+/* A carrier in the path is gone from the target: what was classified had it, and so may have the
+ * body, of which all that matters was read. */
+static void follow_cuts(struct txn *t)
 {
-    return !t->is_leg && t->class_.type && t->class_.type->has_body_carrier &&
-           t->carried.carrier == APP_CARRIER_NONE &&
-           (t->class_.kind == APP_CREATE || t->class_.kind == APP_UPDATE);
+    struct app_carried *c = &t->carried;
+    size_t cut = c->body_cut_to - c->body_cut_from;
+    if (t->target.p != c->target.p) {
+        t->target = c->target;
+        classify(t);
+    }
+    if (cut == 0)
+        return;
+    char *body = (char *)(uintptr_t)t->kept.p;
+    memmove(body + c->body_cut_from, body + c->body_cut_to, t->kept.n - c->body_cut_to);
+    t->kept.n -= cut;
+    if (t->x->head.framing == H1_LENGTH)
+        t->x->head.length -= cut;
+    c->body_cut_to = c->body_cut_from;
 }
 
 /* The first reading of a client's request: carriers, service. */
@@ -227,7 +240,9 @@ static int route_client(struct txn *t)
     }
     classify(t);
     size_t peek = txn_cfg(t)->limits.peek;
-    if ((t->class_.needs_body || has_body_carrier(t)) && wanted_body(t, peek)) {
+    bool wants =
+        t->class_.needs_body || app_carriers_want_body(txn_cfg(t)->app, &t->class_, &t->carried);
+    if (wants && wanted_body(t, peek)) {
         t->peek_limit = peek;
         return ERR_MORE;
     }
@@ -235,7 +250,7 @@ static int route_client(struct txn *t)
                                 &t->diag);
     if (rc < 0)
         return rc;
-    t->target = t->carried.target;
+    follow_cuts(t);
     if (t->carried.carrier == APP_CARRIER_NONE)
         ask_memory(t);
     if (!t->carried.text.p)
