@@ -74,36 +74,45 @@ static int read_head(struct explaining *x)
     return rc < 0 ? diag_set(x->diag, rc, "%s", why ? why : err_text(rc)) : 0;
 }
 
-/* The service whose usual port the URL has. */
-static const struct app_service *find_by_port(const struct explaining *x)
+/* The port of the request's authority; 0: none. */
+static unsigned find_port(const struct h1_head *h)
 {
-    struct str authority = x->head.authority;
     uint64_t port;
-    size_t colon = authority.n;
-    while (colon > 0 && authority.p[colon - 1] != ':')
+    size_t colon = h->authority.n;
+    while (colon > 0 && h->authority.p[colon - 1] != ':')
         colon--;
-    struct str piece = str_from(authority, colon);
-    if (colon == 0 || str_digits(piece, 65535, &port) < 0)
-        return NULL;
-    for (size_t i = 0; i < x->e->app->n_services; i++)
-        if (x->e->app->services[i].usual_port == port)
-            return &x->e->app->services[i];
+    return colon && str_digits(str_from(h->authority, colon), 65535, &port) == 0 ? (unsigned)port
+                                                                                 : 0;
+}
+
+static const struct app_service *find_by_usual_port(const struct app *app, unsigned port)
+{
+    for (size_t i = 0; port && i < app->n_services; i++)
+        if (app->services[i].usual_port == port)
+            return &app->services[i];
     return NULL;
 }
 
+/* The most exact match (design.md section 4): a listener tied to a service, host and path; at last
+ * the port that the service usually has. */
 static int find_service(struct explaining *x)
 {
+    const struct plan_explain *e = x->e;
     struct str path = uri_path(x->carried.target);
-    x->service = x->e->service;
+    unsigned port = find_port(&x->head);
+    x->service = e->service;
+    if (!x->service && port && e->service_at)
+        x->service = e->service_at(e->context, port);
     if (!x->service)
-        x->service = app_recognise(x->e->app, x->head.authority, path);
+        x->service = app_recognise(e->app, x->head.authority, path);
     if (!x->service)
-        x->service = find_by_port(x);
+        x->service = find_by_usual_port(e->app, port);
     if (x->service)
         return 0;
-    diag_hint(x->diag, "give the service, or a URL with the service's host or usual port");
+    diag_hint(x->diag,
+              "name the service, or give a URL with its listener's port, its host or prefix");
     return diag_set(x->diag, ERR_UNKNOWN_SERVICE, "no service of '%.*s' takes '%.*s'",
-                    STR_ARG(x->e->app->name), STR_ARG(str_sub(path, 0, 100)));
+                    STR_ARG(e->app->name), STR_ARG(str_sub(path, 0, 100)));
 }
 
 static void classify(struct explaining *x)
@@ -176,14 +185,14 @@ static void print(const struct explaining *x, const struct plan_in *in, const st
     struct app_carriers_in set = {
         .app = e->app,
         .service = x->service,
-        .with_suffix = e->suffix_allowed && e->suffix_allowed[x->service->index],
+        .with_suffix = e->suffix_allowed && e->suffix_allowed(e->context, x->service),
     };
     struct plan_print_in p = {
         .in = in,
         .plan = plan,
         .target = x->carried.target,
         .carrier = e->scope.p ? STR_NULL : carrier_name(x->carried.carrier),
-        .note = x->note,
+        .notes = {e->note, x->note},
         .carriers = names,
         .n_carriers = in->scope ? app_carriers_names(&set, names, MAX_CARRIERS) : 0,
     };

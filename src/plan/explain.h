@@ -3,7 +3,7 @@
  * What `cheops explain` and the admin API have in common: the request is read as a listener would
  * read it (carriers too), classified, planned and printed. Pure.
  *
- *     struct plan_explain e = {.app = app, .sites = &sites, .origin = name,
+ *     struct plan_explain e = {.app = app, .sites = &sites,
  *                              .method = STR("GET"), .target = STR("/v2/images"),
  *                              .scope = STR("{image: Paris}")};
  *     plan_explain(&e, &arena, &out, &failure) < 0 ? plan_explain_error(&failure, json, &out) : …
@@ -15,15 +15,19 @@
 
 struct plan_explain {
     const struct app *app;
-    const struct app_service *service; /* NULL: recognised by host, path, or the URL's port */
+    const struct app_service *service; /* NULL: recognised by the URL's port, host, or path */
     const struct plan_sites *sites;    /* the origin is sites->self */
-    /* By service index: whether a suffix may be set on credentials (every credential check of the
-     * service passes its site's Cheops). NULL: of none. */
-    const bool *suffix_allowed;
+    const void *context;               /* handed to the two functions, which may be NULL */
+    /* The service that a listener on that port is tied to; NULL: none. */
+    const struct app_service *(*service_at)(const void *context, unsigned port);
+    /* Whether a suffix may be set on credentials before that service (every credential check of it
+     * passes its site's Cheops). */
+    bool (*suffix_allowed)(const void *context, const struct app_service *service);
     struct str method, target; /* origin-form, or a URL */
     struct str scope;          /* absent: what the request carries */
     const struct str *fields;  /* "Name: value" */
     size_t n_fields;
+    struct str note; /* of the caller, printed at the end; absent: none */
     bool as_json;
 };
 

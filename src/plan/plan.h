@@ -116,7 +116,7 @@ struct plan_print_in {
     const struct plan *plan;
     struct str target;
     struct str carrier;         /* how the scope came; absent: not said */
-    struct str note;            /* for the reader; absent: none */
+    struct str notes[2];        /* for the reader; absent: none */
     const struct str *carriers; /* names of the fields that will be set towards the service */
     size_t n_carriers;
 };

@@ -1,5 +1,6 @@
 /* A plan for programs: the same as print_text.c says, as one JSON object. */
 #include "plan/internal.h"
+#include "base/check.h"
 
 /* ,"key": behind the first member. */
 static void json_key(struct out *o, const char *key)
@@ -215,6 +216,14 @@ void plan_print_json(const struct plan_print_in *p, struct out *o)
     } else {
         OUT(o, "null");
     }
-    json_member(o, "note", p->note);
+    json_key(o, "notes");
+    out_char(o, '[');
+    for (size_t i = 0, n = 0; i < COUNT_OF(p->notes); i++) {
+        if (!p->notes[i].n)
+            continue;
+        out_str(o, n++ ? STR(",") : STR(""));
+        out_json(o, p->notes[i]);
+    }
+    out_char(o, ']');
     out_char(o, '}');
 }

@@ -1,6 +1,7 @@
 /* A plan for people: what the request is, which binding decided, each site with its coordinates
  * (counted from 1), its state and why it takes part, and which sites an around() left out. */
 #include "plan/internal.h"
+#include "base/check.h"
 
 #define LABEL_WIDTH 12
 #define STATE_WIDTH 17
@@ -297,6 +298,7 @@ void plan_print_text(const struct plan_print_in *p, struct out *o)
         out_str(o, plan->unsupported_why);
         out_char(o, '\n');
     }
-    if (p->note.n)
-        put_row(o, "note", p->note);
+    for (size_t i = 0; i < COUNT_OF(p->notes); i++)
+        if (p->notes[i].n)
+            put_row(o, "note", p->notes[i]);
 }

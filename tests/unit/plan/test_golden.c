@@ -94,6 +94,8 @@ static const struct subject subjects[] = {
          {NULL, "GET", "/compute/servers", {"X-Only-Scope: {compute: Paris}"}},
          {"Lyon", "GET", "/compute/servers", {"Scope: {compute: Paris}"}},
          {"Lyon", "GET", "http://controller:9292/v2/images/1"},
+         {"Lyon", "GET", "http://here:4/image/images"},
+         {"Lyon", "GET", "/image/images", {"Host: here:4"}},
          {"Lyon", "GET", "/identity/users/1"},
      }},
     {"errors.txt",
@@ -152,13 +154,25 @@ static void check_json(struct str text)
     json_decref(value);
 }
 
+static const struct app_service *service_at(const void *context, unsigned port)
+{
+    return port == 4 ? app_service_find(context, STR("identity")) : NULL;
+}
+
+static bool suffix_allowed(const void *context, const struct app_service *service)
+{
+    return !str_eq(service->name, STR("image"));
+}
+
 static void put_case(const struct world *w, const struct asked *a, bool as_json, struct out *o)
 {
-    static const bool suffixes[] = {true, true, true};
     struct str fields[COUNT_OF(a->fields)];
     struct plan_explain e = {.app = w->app,
                              .sites = &w->sites,
-                             .suffix_allowed = suffixes,
+                             .context = w->app,
+                             .service_at = service_at,
+                             .suffix_allowed = suffix_allowed,
+                             .note = as_json ? STR("asked by a \"test\"") : STR_NULL,
                              .method = str_of(a->method),
                              .target = str_of(a->target),
                              .scope = str_of(a->scope),
