@@ -21,7 +21,7 @@ struct request {
     unsigned status;
     struct out body;
     size_t awaited; /* workers that have not answered so far */
-    bool written;
+    bool written, is_text;
 };
 
 static void finish(struct request *r, bool keep)
@@ -41,9 +41,9 @@ static void write_answer(struct request *r)
         finish(r, false);
         return;
     }
-    out_fmt(&o,
-            "HTTP/1.1 %u %.*s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s\r\n",
-            r->status, STR_ARG(h1_reason(r->status)), r->body.n,
+    out_fmt(&o, "HTTP/1.1 %u %.*s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n", r->status,
+            STR_ARG(h1_reason(r->status)),
+            r->is_text ? "text/plain; charset=utf-8" : "application/json", r->body.n,
             http_exchange_keeps(r->x) ? "" : "Connection: close\r\n");
     if (http_head_commit(io, &o, H1_LENGTH, r->body.n) < 0) {
         finish(r, false);
@@ -171,40 +171,73 @@ static void get_transactions(struct request *r)
         OUT(&r->body, "]}\n");
 }
 
-static bool parameter(struct request *r, struct str name, struct str *out)
+#define MAX_FIELDS 32
+
+/* Takes "name=value", decoded, off the query. False at its end. ERR_… in *rc. */
+static bool next_parameter(struct request *r, struct str *query, struct str *name,
+                           struct str *value, int *rc)
 {
+    char memory[16384];
     struct str raw;
-    char memory[SCOPE_MAX_BYTES * 2];
     struct out o;
-    if (!uri_query_find(r->x->head.target, name, &raw) || !raw.p)
+    if (!str_split(query, '&', &raw))
         return false;
+    ptrdiff_t equals = str_find(raw, '=');
+    *name = str_sub(raw, 0, equals < 0 ? raw.n : (size_t)equals);
     out_init(&o, memory, sizeof memory);
-    if (uri_decode(raw, &o) < 0 || o.overflowed)
-        return false;
-    *out = arena_str(&r->x->arena, out_get(&o));
-    return out->p != NULL;
+    *rc = uri_decode(str_from(raw, equals < 0 ? raw.n : (size_t)equals + 1), &o);
+    if (*rc == 0 && o.overflowed)
+        *rc = ERR_LIMIT;
+    *value = arena_str(&r->x->arena, out_get(&o));
+    if (*rc == 0 && !value->p)
+        *rc = ERR_NO_MEMORY;
+    return *rc == 0;
+}
+
+static int read_question(struct request *r, struct proxy_explain *e, struct str *fields,
+                         struct diag *d)
+{
+    struct str query = uri_query(r->x->head.target), name, value;
+    int rc = 0;
+    e->as_json = true;
+    e->fields = fields;
+    while (next_parameter(r, &query, &name, &value, &rc)) {
+        if (str_eq(name, STR("scope")))
+            e->scope = value;
+        else if (str_eq(name, STR("method")))
+            e->method = value;
+        else if (str_eq(name, STR("target")))
+            e->target = value;
+        else if (str_eq(name, STR("service")))
+            e->service = value;
+        else if (str_eq(name, STR("format")))
+            e->as_json = !str_eq(value, STR("text"));
+        else if (str_eq(name, STR("field")) && e->n_fields < MAX_FIELDS)
+            fields[e->n_fields++] = value;
+        else
+            return diag_set(d, ERR_INVALID, "there is no parameter '%.*s'%s",
+                            STR_ARG(str_sub(name, 0, 100)),
+                            e->n_fields < MAX_FIELDS ? "" : ", or too many of it");
+    }
+    return rc < 0 ? diag_set(d, rc, "a parameter cannot be decoded, or is too long") : 0;
 }
 
 static void get_explain(struct request *r)
 {
+    struct str fields[MAX_FIELDS];
     struct proxy_explain e = {.method = STR("GET"), .target = STR("/")};
-    struct diag d = {0};
-    parameter(r, STR("scope"), &e.scope);
-    parameter(r, STR("method"), &e.method);
-    parameter(r, STR("target"), &e.target);
-    parameter(r, STR("service"), &e.service);
-    int rc = proxy_explain(r->admin->in.workers[0]->conf, &e, &r->x->arena, &r->body, &d);
-    if (rc == 0) {
-        out_char(&r->body, '\n');
-        return;
+    struct plan_explain_failure failure = {.scope = STR_NULL};
+    const struct admin_in *in = &r->admin->in;
+    int rc = read_question(r, &e, fields, &failure.diag);
+    if (rc == 0)
+        rc = proxy_explain(in->cfg, peer_sites_of(in->peer), &e, &r->x->arena, &r->body, &failure);
+    if (rc < 0) {
+        r->status = (unsigned)err_status(rc);
+        plan_explain_error(&failure, e.as_json, &r->body);
     }
-    r->status = (unsigned)err_status(rc);
-    r->body.n = 0;
-    OUT(&r->body, "{\"error\":");
-    out_json(&r->body, str_of(err_name(rc)));
-    OUT(&r->body, ",\"detail\":");
-    out_json(&r->body, str_of(d.message));
-    OUT(&r->body, "}\n");
+    if (e.as_json)
+        out_char(&r->body, '\n');
+    r->is_text = !e.as_json;
 }
 
 static const struct route {

@@ -7,7 +7,7 @@
  *   GET /readyz             listeners are open and it is not draining: 200, else 503
  *   GET /v1/sites           states, round trips, certificate ages
  *   GET /v1/transactions    live ones, of every worker
- *   GET /v1/explain         ?scope=&method=&target=&service=: the plan, not run
+ *   GET /v1/explain         ?scope=&method=&target=&service=&field=&format=text: the plan, not run
  *   GET /v1/                the list of these
  */
 #ifndef ADMIN_ADMIN_H

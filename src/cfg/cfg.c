@@ -240,6 +240,18 @@ const struct cfg_instance *cfg_instance_of(const struct cfg *c, const struct app
     return i->service ? i : NULL;
 }
 
+const struct app_service *cfg_service_at(const struct cfg *c, unsigned port)
+{
+    for (size_t i = 0; i < c->n_listeners; i++) {
+        const struct rt_address *a = &c->listeners[i].address;
+        bool is_tcp = a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6;
+        /* Port and family are at the same place for both. */
+        if (is_tcp && ntohs(a->in.sin_port) == port && c->listeners[i].service)
+            return c->listeners[i].service;
+    }
+    return NULL;
+}
+
 long cfg_site_find(const struct cfg *c, struct str name)
 {
     for (size_t i = 0; i < c->n_sites; i++)

@@ -111,6 +111,8 @@ int cfg_read_app(const char *path, struct arena *arena, struct app **out, struct
 
 /* The instance of a service at this site; NULL: none. */
 const struct cfg_instance *cfg_instance_of(const struct cfg *c, const struct app_service *service);
+/* The service that a TCP listener on this port is tied to; NULL: none. */
+const struct app_service *cfg_service_at(const struct cfg *c, unsigned port);
 /* Index of a site by name, or -1. */
 long cfg_site_find(const struct cfg *c, struct str name);
 

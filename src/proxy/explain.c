@@ -1,43 +1,72 @@
 #include "proxy/explain.h"
 
-#include "app/carrier.h"
-#include "codec/uri.h"
+/* ---- the table of sites, as a plan asks it */
 
-int proxy_explain(const struct proxy_conf *c, const struct proxy_explain *e, struct arena *a,
-                  struct out *o, struct diag *d)
+static enum plan_site_state site_state(const void *context, size_t site)
 {
-    const struct app *app = c->cfg->app;
-    struct app_class class_;
-    struct scope *scope = NULL;
-    struct plan *plan;
-    struct str names[16];
-    int rc = 0;
-    const struct app_service *service = e->service.p
-                                            ? app_service_find(app, e->service)
-                                            : app_recognise(app, STR_NULL, uri_path(e->target));
-    if (!service)
-        return diag_set(d, ERR_UNKNOWN_SERVICE, "say which service: service=NAME");
-    struct app_request r = {.method = e->method, .target = e->target, .body_is_whole = true};
-    app_classify(service, &r, &class_);
-    if (e->scope.p) {
-        rc = scope_parse(e->scope, a, &scope, d);
-        if (rc == 0)
-            rc = scope_freeze(scope, c->cfg->site, service->name, a, &scope, d);
+    switch (peer_sites_state(context, site)) {
+    case PEER_SITE_UP:
+        return PLAN_SITE_UP;
+    case PEER_SITE_SUSPECT:
+        return PLAN_SITE_SUSPECT;
+    case PEER_SITE_DOWN:
+        return PLAN_SITE_DOWN;
+    case PEER_SITE_UNKNOWN:
+        break;
     }
-    struct plan_in in = {app, service, &class_, e->method, scope, &c->plan_sites};
-    if (rc == 0)
-        rc = plan_make(&in, a, &plan, d);
-    if (rc < 0)
-        return rc;
-    const struct cfg_instance *instance = cfg_instance_of(c->cfg, service);
-    struct app_carriers_in set = {.app = app,
-                                  .service = service,
-                                  .with_suffix = instance && instance->credential_checks_pass};
-    struct plan_print_in p = {.in = &in,
-                              .plan = plan,
-                              .target = e->target,
-                              .carriers = names,
-                              .n_carriers = scope ? app_carriers_names(&set, names, 16) : 0};
-    plan_print_json(&p, o);
-    return 0;
+    return PLAN_SITE_UNKNOWN;
+}
+
+static uint32_t site_rtt(const void *context, size_t from, size_t to)
+{
+    uint32_t us = peer_sites_rtt_us(context, from, to);
+    return us == PEER_RTT_UNKNOWN ? PLAN_RTT_UNKNOWN : us;
+}
+
+struct plan_sites proxy_plan_sites(const struct cfg *cfg, const struct str *names,
+                                   const struct peer_sites *sites)
+{
+    return (struct plan_sites){names, cfg->n_sites, cfg->self, sites, site_state, site_rtt};
+}
+
+/* ---- explain */
+
+static const struct app_service *service_at(const void *context, unsigned port)
+{
+    return cfg_service_at(context, port);
+}
+
+static bool suffix_allowed(const void *context, const struct app_service *service)
+{
+    const struct cfg_instance *instance = cfg_instance_of(context, service);
+    return instance && instance->credential_checks_pass;
+}
+
+int proxy_explain(const struct cfg *cfg, const struct peer_sites *sites,
+                  const struct proxy_explain *e, struct arena *a, struct out *o,
+                  struct plan_explain_failure *failure)
+{
+    struct str *names = arena_alloc(a, cfg->n_sites * sizeof *names);
+    const struct app_service *service = NULL;
+    if (!names)
+        return diag_set(&failure->diag, ERR_NO_MEMORY, "the list of sites is too long");
+    for (size_t i = 0; i < cfg->n_sites; i++)
+        names[i] = cfg->sites[i].name;
+    if (e->service.p && !(service = app_service_find(cfg->app, e->service)))
+        return diag_set(&failure->diag, ERR_UNKNOWN_SERVICE, "no service is named '%.*s'",
+                        STR_ARG(str_sub(e->service, 0, 100)));
+    struct plan_sites plan_sites = proxy_plan_sites(cfg, names, sites);
+    struct plan_explain x = {.app = cfg->app,
+                             .service = service,
+                             .sites = &plan_sites,
+                             .context = cfg,
+                             .service_at = service_at,
+                             .suffix_allowed = suffix_allowed,
+                             .method = e->method,
+                             .target = e->target,
+                             .scope = e->scope,
+                             .fields = e->fields,
+                             .n_fields = e->n_fields,
+                             .as_json = e->as_json};
+    return plan_explain(&x, a, o, failure);
 }

@@ -1,5 +1,7 @@
 #include "proxy/txn.h"
 
+#include "proxy/explain.h"
+
 #include <stdlib.h>
 
 void proxy_worker_random(struct proxy_worker *w, void *to, size_t n)
@@ -31,31 +33,6 @@ int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
 }
 
 /* ---- a configuration as a worker uses it */
-
-static enum plan_site_state site_state(const void *context, size_t site)
-{
-    const struct proxy_conf *c = context;
-    if (site == c->cfg->self)
-        return PLAN_SITE_UP;
-    switch (peer_sites_state(peer_sites_of(c->worker->shared->peer), site)) {
-    case PEER_SITE_UP:
-        return PLAN_SITE_UP;
-    case PEER_SITE_SUSPECT:
-        return PLAN_SITE_SUSPECT;
-    case PEER_SITE_DOWN:
-        return PLAN_SITE_DOWN;
-    case PEER_SITE_UNKNOWN:
-        break;
-    }
-    return PLAN_SITE_UNKNOWN;
-}
-
-static uint32_t site_rtt(const void *context, size_t from, size_t to)
-{
-    const struct proxy_conf *c = context;
-    uint32_t us = peer_sites_rtt_us(peer_sites_of(c->worker->shared->peer), from, to);
-    return us == PEER_RTT_UNKNOWN ? PLAN_RTT_UNKNOWN : us;
-}
 
 static enum http_keep_alive keep_alive_of(enum cfg_keep_alive k)
 {
@@ -157,8 +134,7 @@ static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
         if (i != cfg->self)
             init_site_pool(c, i);
     }
-    c->plan_sites =
-        (struct plan_sites){c->site_names, cfg->n_sites, cfg->self, c, site_state, site_rtt};
+    c->plan_sites = proxy_plan_sites(cfg, c->site_names, peer_sites_of(w->shared->peer));
     out_init(&via, c->via_text, sizeof c->via_text);
     OUT(&via, "Via: 1.1 cheops-");
     out_str(&via, cfg->site);
