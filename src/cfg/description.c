@@ -672,24 +672,32 @@ static void add_key(struct app *app, struct str key)
     app->keys[app->n_keys++] = key;
 }
 
-/* The names that a scope may use: services, aliases, types, "service.type". */
+/* The keys of one service under one of its names: the name itself and "name.type". */
+static void add_keys_of(struct app *app, const struct app_service *s, struct str name,
+                        struct arena *a)
+{
+    add_key(app, name);
+    for (size_t k = 0; k < s->n_types; k++) {
+        add_key(app, s->types[k].name);
+        add_key(app, arena_printf(a, "%.*s.%.*s", STR_ARG(name), STR_ARG(s->types[k].name)));
+    }
+}
+
+/* The names that a scope may use: services and their aliases, types, and a type of a service under
+ * each of its names. */
 static int collect_keys(struct app *app, struct arena *a)
 {
     size_t n = 0;
     for (size_t i = 0; i < app->n_services; i++)
-        n += 1 + app->services[i].n_aliases + 2 * app->services[i].n_types;
+        n += (1 + app->services[i].n_aliases) * (1 + 2 * app->services[i].n_types);
     app->keys = arena_zalloc(a, (n + 1) * sizeof *app->keys);
     if (!app->keys)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < app->n_services; i++) {
         const struct app_service *s = &app->services[i];
-        add_key(app, s->name);
+        add_keys_of(app, s, s->name, a);
         for (size_t k = 0; k < s->n_aliases; k++)
-            add_key(app, s->aliases[k]);
-        for (size_t k = 0; k < s->n_types; k++) {
-            add_key(app, s->types[k].name);
-            add_key(app, arena_printf(a, "%.*s.%.*s", STR_ARG(s->name), STR_ARG(s->types[k].name)));
-        }
+            add_keys_of(app, s, s->aliases[k], a);
     }
     return 0;
 }

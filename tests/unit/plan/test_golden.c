@@ -16,7 +16,7 @@ struct asked {
 struct subject {
     const char *file;
     bool as_json;
-    struct asked asked[20];
+    struct asked asked[24];
 };
 
 static const struct subject subjects[] = {
@@ -31,6 +31,8 @@ static const struct subject subjects[] = {
          {"Paris", "POST", "/compute/servers"},
          {"{compute: Paris, *: here}", "GET", "/image/images"},
          {"{nova: Paris}", "DELETE", "/compute/servers/42"},
+         {"{compute: Paris, nova.server: Lyon}", "GET", "/compute/servers/42"},
+         {"{compute: Paris, nova.server: Lyon}", "GET", "/compute/flavors/m1"},
          {"{compute: Paris, server: Rennes, compute.server: Lyon}", "PUT", "/compute/servers/42"},
          {"{compute: Paris, server: Rennes}", "PATCH", "/compute/servers/42"},
          {"{compute: Paris, server: Rennes}", "GET", "/compute/flavors/m1"},
@@ -107,6 +109,9 @@ static const struct subject subjects[] = {
          {"{compute: Paris, Lyon}", "GET", "/compute/servers"},
          {"{compute: Paris, nova: Lyon}", "GET", "/compute/servers"},
          {"{nova: Paris, Lyon}", "GET", "/compute/servers"},
+         {"{compute.server: Paris, nova.server: Lyon}", "GET", "/compute/servers"},
+         {"{nova.servr: Lyon}", "GET", "/compute/servers"},
+         {"{glance.server: Lyon}", "GET", "/compute/servers"},
          {"{compute: here & Nantes}", "GET", "/compute/servers"},
          {"{compute: around(Lyon, 1s) & Lyon}", "GET", "/compute/servers"},
          {"{compute: Nantes % Paris}", "GET", "/compute/flavors/1"},

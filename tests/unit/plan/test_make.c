@@ -241,6 +241,7 @@ static void test_bindings(void **state)
     } rows[] = {
         {"/compute/servers", "{compute.server: Lyon, server: Paris, compute: Rennes, *: Brest}",
          "Lyon"},
+        {"/compute/servers", "{nova.server: Lyon, server: Paris, nova: Rennes}", "Lyon"},
         {"/compute/servers", "{server: Paris, compute: Rennes, *: Brest}", "Paris"},
         {"/compute/servers", "{compute: Rennes, *: Brest}", "Rennes"},
         {"/compute/servers", "{nova: Rennes, *: Brest}", "Rennes"},
