@@ -143,8 +143,8 @@ struct app {
     struct app_propagate propagate;
     struct app_errors errors; /* default of the services */
     uint64_t digest; /* of what peers must agree on, per application (design.md section 5) */
-    /* names that a scope may use as keys: services, aliases, types, "service.type" and "alias.type";
-     * for checks */
+    /* names that a scope may use as keys: services, aliases, types, and "name.type" for each name
+     * of a service; for checks */
     struct str *keys;
     size_t n_keys;
 };
