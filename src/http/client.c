@@ -184,17 +184,15 @@ static int read_greeted(struct http_client_conn *c, struct diag *d)
         return rc;
     if (head.framing != H1_LENGTH && head.framing != H1_NO_BODY)
         return ERR_SERVICE_BROKEN;
-    struct str bytes = http_unread(&c->io);
-    size_t body = head.framing == H1_LENGTH ? (size_t)head.length : 0;
-    if (body > RT_BUFFER_BYTES - head.size)
+    if (head.framing == H1_LENGTH && head.length > RT_BUFFER_BYTES - head.size)
         return ERR_SERVICE_BROKEN;
-    if (bytes.n < head.size + body) {
+    size_t body = head.framing == H1_LENGTH ? (size_t)head.length : 0;
+    while (http_unread(&c->io).n < head.size + body) {
         long n = http_fill(&c->io);
-        if (n > 0)
-            return read_greeted(c, d);
-        return n == 0 ? ERR_CLOSED : (int)n;
+        if (n <= 0)
+            return n == 0 ? ERR_CLOSED : (int)n;
     }
-    rc = c->pool->on_greeted(c, &head, str_sub(bytes, head.size, body), d);
+    rc = c->pool->on_greeted(c, &head, str_sub(http_unread(&c->io), head.size, body), d);
     http_consume(&c->io, head.size + body);
     c->scanned = c->head_size = 0;
     c->has_answer = false;

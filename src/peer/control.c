@@ -23,6 +23,8 @@ struct peer_control {
     struct peer *peer;
     struct http_env *env;
     struct rt_loop *loop;
+    struct rt_task watch; /* sees silence when it has lasted long enough */
+    struct rt_timer watch_timer;
     size_t n;
     struct beat *beats; /* by site; the own one unused */
 };
@@ -35,6 +37,22 @@ static uint64_t now_ms(void)
 static const struct cfg_peers *settings(const struct beat *b)
 {
     return &peer_cfg(b->control->peer)->peers;
+}
+
+/* Not before a site that is heard of now can be silent for too long; earlier if it was so. */
+static void watch_from_now(struct peer_control *c)
+{
+    uint64_t due = rt_now_ms(c->loop) + peer_cfg(c->peer)->peers.suspect_ms;
+    if (!c->watch_timer.due_ms || c->watch_timer.due_ms > due)
+        rt_timer_set(c->loop, &c->watch_timer, due);
+}
+
+static void run_watch(struct rt_task *task)
+{
+    struct peer_control *c = CONTAINER_OF(task, struct peer_control, watch);
+    uint64_t now = now_ms(), next = peer_sites_tick(peer_sites_of(c->peer), now);
+    if (next != UINT64_MAX)
+        rt_timer_set(c->loop, &c->watch_timer, rt_now_ms(c->loop) + (next - now));
 }
 
 static void pause_until_next(struct beat *b)
@@ -54,6 +72,7 @@ static void failed(struct beat *b, const struct diag *d, int code)
                         sizeof b->error - 1));
     b->error[o.n] = 0;
     peer_sites_failed(peer_sites_of(b->control->peer), b->site, now_ms());
+    watch_from_now(b->control);
     pause_until_next(b);
 }
 
@@ -93,28 +112,39 @@ static void connect_or_wait(struct beat *b)
         failed(b, &d, rc);
 }
 
-/* The whole answer is in the read buffer: its length is known and small. */
-static int read_answer(struct beat *b)
+/* Reads until a whole answer is in the read buffer: its length is known and small. */
+static int wait_for_answer(struct beat *b, struct h1_head *head)
 {
-    struct h1_head head;
-    const char *why;
     struct http_conn *io = &b->conn->io;
+    const char *why;
     int rc = http_flush(io);
     if (rc < 0 && rc != ERR_AGAIN)
         return rc;
-    rc = http_client_head(b->conn, H1_POST, &head, &why);
+    rc = http_client_head(b->conn, H1_POST, head, &why);
     if (rc < 0)
         return rc;
-    if (head.status != 200 || head.framing != H1_LENGTH || head.length > RT_BUFFER_BYTES / 2)
+    if (head->status != 200 || head->framing != H1_LENGTH || head->length > PEER_MESSAGE_MAX)
         return ERR_SITE_REFUSED;
-    struct str bytes = http_unread(io);
-    if (bytes.n < head.size + head.length) {
+    while (http_unread(io).n < head->size + head->length) {
         long n = http_fill(io);
-        return n > 0 ? read_answer(b) : n == 0 ? ERR_CLOSED : (int)n;
+        if (n <= 0)
+            return n == 0 ? ERR_CLOSED : (int)n;
     }
-    peer_sites_sample(peer_sites_of(b->control->peer), b->site,
-                      (uint32_t)(rt_mono_us() - b->asked_us));
-    peer_take_row(b->control->peer, b->site, bytes.p + head.size, (size_t)head.length);
+    return 0;
+}
+
+static int read_answer(struct beat *b, bool *keep)
+{
+    struct h1_head head;
+    struct http_conn *io = &b->conn->io;
+    int rc = wait_for_answer(b, &head);
+    if (rc < 0)
+        return rc;
+    struct peer_sites *sites = peer_sites_of(b->control->peer);
+    peer_sites_sample(sites, b->site, (uint32_t)(rt_mono_us() - b->asked_us));
+    struct str body = str_sub(http_unread(io), head.size, (size_t)head.length);
+    peer_take_row(b->control->peer, b->site, body.p, body.n);
+    *keep = head.keep_alive;
     http_client_head_end(b->conn, &head, 0);
     http_body_consume(io, (size_t)head.length);
     return 0;
@@ -122,7 +152,8 @@ static int read_answer(struct beat *b)
 
 static void ask(struct beat *b)
 {
-    int rc = read_answer(b);
+    bool keep = false;
+    int rc = read_answer(b, &keep);
     if (rc == ERR_AGAIN)
         return;
     if (rc < 0) {
@@ -131,7 +162,8 @@ static void ask(struct beat *b)
     }
     b->error[0] = 0;
     peer_sites_heard(peer_sites_of(b->control->peer), b->site, now_ms());
-    http_pool_put(&b->conn, true);
+    watch_from_now(b->control);
+    http_pool_put(&b->conn, keep);
     pause_until_next(b);
 }
 
@@ -140,7 +172,6 @@ static void run(struct rt_task *task)
     struct beat *b = CONTAINER_OF(task, struct beat, task);
     struct rt_loop *l = b->control->loop;
     bool due = rt_timer_is_due(l, &b->timer);
-    peer_sites_tick(peer_sites_of(b->control->peer), now_ms());
     if (b->state == PAUSE) {
         if (!due)
             return;
@@ -198,6 +229,9 @@ int peer_control_start(struct peer_control **out, struct peer *p, struct http_en
     c->env = env;
     c->loop = env->loop;
     c->n = cfg->n_sites;
+    c->watch.run = run_watch;
+    rt_timer_init(&c->watch_timer, &c->watch);
+    rt_wake(c->loop, &c->watch);
     for (size_t i = 0; i < c->n; i++)
         if (i != cfg->self)
             begin(c, i);
@@ -221,6 +255,8 @@ void peer_control_stop(struct peer_control **cp)
         rt_timer_clear(c->loop, &b->timer);
         rt_cancel(c->loop, &b->task);
     }
+    rt_timer_clear(c->loop, &c->watch_timer);
+    rt_cancel(c->loop, &c->watch);
     rt_loop_turn(c->loop, 0); /* what died refers to the pools until then */
     free(c->beats);
     free(c);

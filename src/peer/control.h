@@ -5,8 +5,9 @@
  *   PAUSE ──(heartbeat_ms)──> CONNECT ──> ASK ──> PAUSE
  *     ^──────────(failed, or down_ms passed)─┘
  *
- * Round trips are measured on these connections only, from the last byte of the question to the
- * first of the answer.
+ * Round trips are measured on these connections only, from the writing of the question to the
+ * reading of the answer's end, which are both one small message. A timer of its own looks for sites
+ * that have been silent for too long (peer_sites_tick).
  */
 #ifndef PEER_CONTROL_H
 #define PEER_CONTROL_H

@@ -4,6 +4,9 @@
 
 #include "peer/peer.h"
 
+/* Bytes of the body of a message or of its answer. */
+#define PEER_MESSAGE_MAX 16384
+
 /* {"site", "incarnation", "row": {site: us}}: of a heartbeat and of its answer. The caller frees.
  */
 char *peer_heartbeat_text(const struct peer *p);

@@ -2,12 +2,16 @@
 #include "base/check.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct site {
     _Atomic uint32_t state, jitter_us;
     _Atomic uint64_t since_ms, heard_ms, changes;
-    unsigned signs; /* of life in a row; the control loop's */
+    /* the control loop's */
+    unsigned signs; /* in a row */
+    uint64_t sign_ms;
+    bool measures_anew;
 };
 
 struct peer_sites {
@@ -112,13 +116,26 @@ static void become(struct site *x, enum peer_site_state state, uint64_t now_ms)
     atomic_fetch_add_explicit(&x->changes, 1, memory_order_relaxed);
 }
 
+void peer_sites_touch(struct peer_sites *s, size_t site, uint64_t now_ms)
+{
+    atomic_store_explicit(&site_at(s, site)->heard_ms, now_ms, memory_order_relaxed);
+}
+
+static void go_down(struct site *x, uint64_t now_ms)
+{
+    x->signs = 0;
+    x->measures_anew = true;
+    become(x, PEER_SITE_DOWN, now_ms);
+}
+
 void peer_sites_heard(struct peer_sites *s, size_t site, uint64_t now_ms)
 {
     struct site *x = site_at(s, site);
     if (site == s->self)
         return;
     bool is_first = atomic_exchange_explicit(&x->heard_ms, now_ms, memory_order_relaxed) == 0;
-    x->signs++;
+    x->signs = x->signs && now_ms - x->sign_ms <= s->suspect_ms ? x->signs + 1 : 1;
+    x->sign_ms = now_ms;
     if (peer_sites_state(s, site) != PEER_SITE_DOWN || x->signs >= PEER_SIGNS_UP || is_first)
         become(x, PEER_SITE_UP, now_ms);
 }
@@ -129,24 +146,42 @@ void peer_sites_sample(struct peer_sites *s, size_t site, uint32_t us)
     _Atomic uint32_t *cell = &s->rtt[s->self * s->n + site];
     uint32_t old = atomic_load_explicit(cell, memory_order_relaxed);
     uint32_t jitter = us / 2, smooth = us;
-    if (us >= PEER_RTT_UNKNOWN)
+    if (us >= PEER_RTT_UNKNOWN || site == s->self)
         return;
-    if (old != PEER_RTT_UNKNOWN) {
+    if (old != PEER_RTT_UNKNOWN && !x->measures_anew) {
         uint32_t off = us > old ? us - old : old - us;
         jitter = atomic_load_explicit(&x->jitter_us, memory_order_relaxed);
         jitter = (uint32_t)(((uint64_t)jitter * 3 + off) / 4);
         smooth = (uint32_t)(((uint64_t)old * 7 + us) / 8);
     }
+    x->measures_anew = false;
     atomic_store_explicit(&x->jitter_us, jitter, memory_order_relaxed);
     atomic_store_explicit(cell, smooth, memory_order_relaxed);
+}
+
+/* A site that was not up, and was not down either, is when anything came since. */
+static enum peer_site_state take_touch(struct site *x, uint64_t now_ms)
+{
+    enum peer_site_state state =
+        (enum peer_site_state)atomic_load_explicit(&x->state, memory_order_relaxed);
+    bool is_between = state == PEER_SITE_UNKNOWN || state == PEER_SITE_SUSPECT;
+    if (!is_between || atomic_load_explicit(&x->heard_ms, memory_order_relaxed) <=
+                           atomic_load_explicit(&x->since_ms, memory_order_relaxed))
+        return state;
+    become(x, PEER_SITE_UP, now_ms);
+    return PEER_SITE_UP;
 }
 
 void peer_sites_failed(struct peer_sites *s, size_t site, uint64_t now_ms)
 {
     struct site *x = site_at(s, site);
+    if (site == s->self)
+        return;
     x->signs = 0;
-    if (peer_sites_state(s, site) == PEER_SITE_UNKNOWN)
-        become(x, PEER_SITE_DOWN, now_ms);
+    if (take_touch(x, now_ms) == PEER_SITE_UP)
+        become(x, PEER_SITE_SUSPECT, now_ms);
+    else
+        go_down(x, now_ms);
 }
 
 void peer_sites_published(struct peer_sites *s, size_t from, size_t to, uint32_t us)
@@ -156,22 +191,33 @@ void peer_sites_published(struct peer_sites *s, size_t from, size_t to, uint32_t
         atomic_store_explicit(&s->rtt[from * s->n + to], us, memory_order_relaxed);
 }
 
-void peer_sites_tick(struct peer_sites *s, uint64_t now_ms)
+/* What silence makes of one site, and when it may make more of it. */
+static uint64_t tick_one(struct peer_sites *s, size_t site, uint64_t now_ms)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        struct site *x = &s->sites[i];
-        enum peer_site_state state = peer_sites_state(s, i);
-        uint64_t heard = peer_sites_heard_ms(s, i);
-        uint64_t last = heard ? heard : peer_sites_since_ms(s, i);
-        uint64_t silent = now_ms > last ? now_ms - last : 0;
-        if (i == s->self || state == PEER_SITE_DOWN)
-            continue;
-        if (silent >= s->down_ms) {
-            x->signs = 0;
-            become(x, PEER_SITE_DOWN, now_ms);
-        } else if (silent >= s->suspect_ms && state == PEER_SITE_UP) {
-            x->signs = 0;
-            become(x, PEER_SITE_SUSPECT, now_ms);
-        }
+    struct site *x = &s->sites[site];
+    uint64_t heard = peer_sites_heard_ms(s, site);
+    uint64_t last = heard ? heard : peer_sites_since_ms(s, site);
+    enum peer_site_state state = take_touch(x, now_ms);
+    if (site == s->self || state == PEER_SITE_DOWN)
+        return UINT64_MAX;
+    if (now_ms >= last + s->down_ms) {
+        go_down(x, now_ms);
+        return UINT64_MAX;
     }
+    if (state == PEER_SITE_UP && now_ms < last + s->suspect_ms)
+        return last + s->suspect_ms;
+    if (state == PEER_SITE_UP)
+        become(x, PEER_SITE_SUSPECT, now_ms);
+    return last + s->down_ms;
+}
+
+uint64_t peer_sites_tick(struct peer_sites *s, uint64_t now_ms)
+{
+    uint64_t next = UINT64_MAX;
+    for (size_t i = 0; i < s->n; i++) {
+        uint64_t due = tick_one(s, i, now_ms);
+        if (due < next)
+            next = due;
+    }
+    return next;
 }

@@ -1,12 +1,21 @@
 /* peer/sites.h: what is known of the other sites: up or down, and how far (design.md section 8).
  *
- * One table a daemon. The control loop writes it, worker loops read it at any time without a lock:
- * every cell is one atomic word, and a reader needs no two of them to agree. Time is handed in.
+ * One table a daemon. The control loop decides, worker loops read and tell of signs of life at any
+ * time without a lock: every cell is one atomic word, and a reader needs no two of them to agree.
+ * Time is handed in: monotonic milliseconds, never 0.
  *
- *   UNKNOWN ──(sign of life)──> UP ──(suspect_ms silent)──> SUSPECT ──(down_ms silent)──> DOWN
- *      └──────────(down_ms silent, or refused)──────────────────────────────────────────────^
- *   UP again from SUSPECT: one sign of life; from DOWN: PEER_SIGNS_UP in a row, but the first one
- *   ever counts at once.
+ *   state     a sign of life          a failure                        silence
+ *   UNKNOWN   UP                      DOWN                             down_ms: DOWN
+ *   UP        UP                      SUSPECT                          suspect_ms: SUSPECT
+ *   SUSPECT   UP                      DOWN                             down_ms: DOWN
+ *   DOWN      UP with the second in   DOWN                             DOWN
+ *             a row; the first ever
+ *             counts at once
+ *
+ * A sign of life is anything that the site sent on a connection that this site opened: that it can
+ * reach this one says nothing of the other way. A failure is a refused connection, a broken one, a
+ * wrong certificate or answer. Two signs are in a row when no failure and at most suspect_ms lie
+ * between them.
  *
  * A site that is UNKNOWN or SUSPECT is tried; one that is DOWN is refused at once.
  */
@@ -17,7 +26,7 @@
 #include "base/str.h"
 
 #define PEER_RTT_UNKNOWN UINT32_MAX
-#define PEER_SIGNS_UP    2
+#define PEER_SIGNS_UP    2 /* in a row bring a site back that was down */
 
 enum peer_site_state { PEER_SITE_UNKNOWN, PEER_SITE_UP, PEER_SITE_SUSPECT, PEER_SITE_DOWN };
 
@@ -41,18 +50,24 @@ uint64_t peer_sites_heard_ms(const struct peer_sites *s, size_t site);
 uint64_t peer_sites_changes(const struct peer_sites *s, size_t site);
 struct str peer_state_name(enum peer_site_state state);
 
+/* ---- any thread */
+
+/* Anything came from the site beside the heartbeats: it is not silent. */
+void peer_sites_touch(struct peer_sites *s, size_t site, uint64_t now_ms);
+
 /* ---- the control loop */
 
-/* Anything came from the site. */
+/* A heartbeat was answered. */
 void peer_sites_heard(struct peer_sites *s, size_t site, uint64_t now_ms);
-/* A round trip was measured (RFC 6298: smoothed by 1/8, deviation by 1/4). */
+/* A round trip was measured (RFC 6298: smoothed by 1/8, deviation by 1/4). The first one, and the
+ * first one after the site was down, begins anew. */
 void peer_sites_sample(struct peer_sites *s, size_t site, uint32_t us);
-/* The site refused or could not be reached: the row of good signs is broken; a site that was never
- * heard of is down. */
+/* The site refused, broke off or could not be reached. */
 void peer_sites_failed(struct peer_sites *s, size_t site, uint64_t now_ms);
-/* The row that another site published: from it to `to`. */
+/* The row that another site published: from it to `to`; PEER_RTT_UNKNOWN: it has not measured. */
 void peer_sites_published(struct peer_sites *s, size_t from, size_t to, uint32_t us);
-/* Time has passed: silent sites become suspect and down. */
-void peer_sites_tick(struct peer_sites *s, uint64_t now_ms);
+/* Time has passed: silent sites become suspect and down. Returns when to call it again unless
+ * something is heard before; UINT64_MAX: nothing can become of silence. */
+uint64_t peer_sites_tick(struct peer_sites *s, uint64_t now_ms);
 
 #endif

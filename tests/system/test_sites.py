@@ -94,3 +94,10 @@ def test_around_takes_the_nearest_first(make_sites):
     nantes, paris = make_sites("Nantes", "Paris")
     _, fields, _ = nantes.ask(Scope="{a: around(Paris, 1s)}")
     assert fields["cheops-site"] == "Paris"
+
+
+def test_a_single_silent_site_becomes_suspect_before_it_is_down(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    paris.process.send_signal(signal.SIGSTOP)
+    until(lambda: nantes.sees(paris, "suspect"), "Paris to be suspect")
+    until(lambda: nantes.sees(paris, "down"), "Paris to be down")
