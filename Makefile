@@ -1,7 +1,7 @@
 # The front door. Meson and Ninja build, tools/stages runs the checks and counts them.
 PREFIX_ARGS = $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
-.PHONY: all demo test test-quick test-long asan tsan fuzz lint fmt install clean
+.PHONY: all demo bench test test-quick test-long asan tsan fuzz lint fmt install clean
 
 all: build/build.ninja
 	@ninja -C build
@@ -29,6 +29,12 @@ test-quick:
 test-long:
 	@tools/deps
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/stages build unit gates lab system apps long fuzz
+
+# The same load through nginx, HAProxy and Cheops: docs/performance.md. QUICK=1: counts only.
+bench:
+	@tools/deps --only build --only bench
+	@$(MAKE) --no-print-directory all
+	@bench/run $(if $(QUICK),--quick)
 
 asan tsan fuzz:
 	@tools/stages $@
