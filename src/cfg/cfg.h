@@ -6,7 +6,7 @@
  *
  *     struct cfg *c;
  *     if (cfg_read("/etc/cheops/cheops.yaml", &c, &d) < 0)
- *         d.file:d.line:d.column: d.message (d.hint)
+ *         cfg_report(&d, &out);
  *     cfg_unref(&c);
  */
 #ifndef CFG_CFG_H
@@ -108,6 +108,11 @@ void cfg_unref(struct cfg **c);
 
 /* Reads an application description alone. The app lives in `arena`. */
 int cfg_read_app(const char *path, struct arena *arena, struct app **out, struct diag *d) MUST_USE;
+
+/* Writes an error of the two above for people: the place, what is wrong, the line with a caret
+ * (which is read again from the file that the error names), and what to do; each on lines of their
+ * own. */
+void cfg_report(const struct diag *d, struct out *o);
 
 /* The instance of a service at this site; NULL: none. */
 const struct cfg_instance *cfg_instance_of(const struct cfg *c, const struct app_service *service);

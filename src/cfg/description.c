@@ -2,7 +2,7 @@
 #include "app/classify.h"
 #include "app/error.h"
 #include "cfg/file.h"
-#include "cfg/document.h"
+#include "cfg/table.h"
 #include "codec/h1.h"
 #include "codec/json.h"
 
@@ -191,7 +191,7 @@ static int read_when(struct yaml_reader *r, const struct yaml *n, void *object)
 {
     struct app_rule *rule = object;
     int rc = yaml_expect(r, n, YAML_LIST);
-    rule->conditions = arena_zalloc(r->arena, (yaml_length(n) + 1) * sizeof *rule->conditions);
+    rule->conditions = arena_zalloc(r->arena, (n->length + 1) * sizeof *rule->conditions);
     if (!rule->conditions)
         return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
     for (const struct yaml *i = n->first; i && rc == 0; i = i->next)
@@ -421,7 +421,7 @@ static int read_types(struct yaml_reader *r, const struct yaml *n, void *o)
     int rc = yaml_expect(r, n, YAML_MAP);
     if (rc < 0)
         return rc;
-    s->types = arena_zalloc(r->arena, (yaml_length(n) + 1) * sizeof *s->types);
+    s->types = arena_zalloc(r->arena, (n->length + 1) * sizeof *s->types);
     if (!s->types)
         return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
     for (const struct yaml *k = n->first; k && rc == 0; k = k->next)
@@ -522,7 +522,7 @@ static int read_services(struct yaml_reader *r, const struct yaml *n, void *o)
     struct app *app = o;
     unsigned i = 0;
     int rc = yaml_expect(r, n, YAML_MAP);
-    size_t count = rc < 0 ? 0 : yaml_length(n);
+    size_t count = rc < 0 ? 0 : n->length;
     if (rc == 0 && (count == 0 || count > MAX_SERVICES))
         rc = yaml_error(n, r->file, r->d, "an application has 1 to %d services", MAX_SERVICES);
     app->services = arena_zalloc(r->arena, (count + 1) * sizeof *app->services);

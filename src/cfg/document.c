@@ -1,168 +1,26 @@
 #include "cfg/document.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <yaml.h>
 
-#define MAX_DEPTH 32
-
 int yaml_error(const struct yaml *at, const char *file, struct diag *d, const char *format, ...)
 {
+    char message[sizeof d->message];
     va_list ap;
-    if (!d || d->code)
-        return ERR_CONFIG;
-    d->code = ERR_CONFIG;
     va_start(ap, format);
-    if (vsnprintf(d->message, sizeof d->message, format, ap) < 0)
-        d->message[0] = 0;
+    if (vsnprintf(message, sizeof message, format, ap) < 0)
+        message[0] = 0;
     va_end(ap);
-    snprintf(d->file, sizeof d->file, "%s", file);
-    d->line = at->line;
-    d->column = at->column;
+    bool is_first = d && !d->code;
+    diag_at(d, ERR_CONFIG, at->offset, at->bytes, "%s", message);
+    if (is_first) {
+        snprintf(d->file, sizeof d->file, "%s", file);
+        d->line = at->line;
+        d->column = at->column;
+    }
     return ERR_CONFIG;
-}
-
-struct builder {
-    yaml_document_t *document;
-    const char *file;
-    struct arena *arena;
-    struct diag *d;
-};
-
-static int build(struct builder *b, int id, unsigned depth, struct yaml **out);
-
-static bool key_exists(const struct yaml *map, struct str key)
-{
-    return yaml_get(map, key) != NULL;
-}
-
-static int build_pair(struct builder *b, const yaml_node_pair_t *pair, unsigned depth,
-                      struct yaml *map, struct yaml ***tail)
-{
-    struct yaml *key;
-    int rc = build(b, pair->key, depth + 1, &key);
-    if (rc < 0)
-        return rc;
-    if (key->kind != YAML_SCALAR)
-        return yaml_error(key, b->file, b->d, "a key must be a word");
-    if (str_eq(key->text, STR("<<")))
-        return yaml_error(key, b->file, b->d, "merge keys are not read here: write the keys out");
-    if (key_exists(map, key->text))
-        return yaml_error(key, b->file, b->d, "the key '%.*s' stands twice", STR_ARG(key->text));
-    rc = build(b, pair->value, depth + 1, &key->value);
-    **tail = key;
-    *tail = &key->next;
-    return rc;
-}
-
-static int build(struct builder *b, int id, unsigned depth, struct yaml **out)
-{
-    yaml_node_t *n = yaml_document_get_node(b->document, id);
-    struct yaml *y = arena_new(b->arena, struct yaml);
-    struct yaml **tail = &y->first;
-    int rc = 0;
-    *out = y;
-    y->line = (unsigned)n->start_mark.line + 1;
-    y->column = (unsigned)n->start_mark.column + 1;
-    if (depth > MAX_DEPTH || arena_overflowed(b->arena))
-        return yaml_error(y, b->file, b->d, "the file is nested too deep or too large");
-    if (n->type == YAML_SCALAR_NODE) {
-        y->kind = YAML_SCALAR;
-        y->is_plain = n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-        y->text = arena_str(
-            b->arena, (struct str){(const char *)n->data.scalar.value, n->data.scalar.length});
-        if (y->text.n && memchr(y->text.p, 0, y->text.n))
-            rc = yaml_error(y, b->file, b->d, "a NUL byte in a text");
-        return rc;
-    }
-    if (n->type == YAML_SEQUENCE_NODE) {
-        y->kind = YAML_LIST;
-        for (yaml_node_item_t *i = n->data.sequence.items.start;
-             rc == 0 && i < n->data.sequence.items.top; i++) {
-            rc = build(b, *i, depth + 1, tail);
-            tail = &(*tail)->next;
-        }
-        return rc;
-    }
-    y->kind = YAML_MAP;
-    for (yaml_node_pair_t *p = n->data.mapping.pairs.start;
-         rc == 0 && p < n->data.mapping.pairs.top; p++)
-        rc = build_pair(b, p, depth, y, &tail);
-    return rc;
-}
-
-/* Anchors, aliases and tags are seen in the events only. */
-static int check_events(struct str text, const char *file, struct diag *d)
-{
-    yaml_parser_t p;
-    yaml_event_t e;
-    int rc = 0, documents = 0;
-    bool end = false;
-    if (!yaml_parser_initialize(&p))
-        return diag_set(d, ERR_NO_MEMORY, "no memory to read %s", file);
-    yaml_parser_set_input_string(&p, (const unsigned char *)text.p, text.n);
-    while (rc == 0 && !end) {
-        struct yaml at = {0};
-        if (!yaml_parser_parse(&p, &e)) {
-            at.line = (unsigned)p.problem_mark.line + 1;
-            at.column = (unsigned)p.problem_mark.column + 1;
-            rc = yaml_error(&at, file, d, "not YAML: %s", p.problem ? p.problem : "unreadable");
-            break;
-        }
-        at.line = (unsigned)e.start_mark.line + 1;
-        at.column = (unsigned)e.start_mark.column + 1;
-        bool marked =
-            e.type == YAML_ALIAS_EVENT ||
-            (e.type == YAML_SCALAR_EVENT && (e.data.scalar.anchor || e.data.scalar.tag)) ||
-            (e.type == YAML_MAPPING_START_EVENT &&
-             (e.data.mapping_start.anchor || e.data.mapping_start.tag)) ||
-            (e.type == YAML_SEQUENCE_START_EVENT &&
-             (e.data.sequence_start.anchor || e.data.sequence_start.tag));
-        if (marked)
-            rc = yaml_error(&at, file, d, "anchors, aliases and tags are not read here");
-        if (e.type == YAML_DOCUMENT_START_EVENT && ++documents > 1)
-            rc = yaml_error(&at, file, d, "a second document: the file must hold one");
-        end = e.type == YAML_STREAM_END_EVENT;
-        yaml_event_delete(&e);
-    }
-    yaml_parser_delete(&p);
-    return rc;
-}
-
-int yaml_parse(struct str text, const char *file, struct arena *a, struct yaml **out,
-               struct diag *d)
-{
-    yaml_parser_t p;
-    yaml_document_t document;
-    int rc = check_events(text, file, d);
-    if (rc < 0)
-        return rc;
-    if (!yaml_parser_initialize(&p))
-        return diag_set(d, ERR_NO_MEMORY, "no memory to read %s", file);
-    yaml_parser_set_input_string(&p, (const unsigned char *)text.p, text.n);
-    struct yaml top = {.line = 1, .column = 1};
-    if (!yaml_parser_load(&p, &document)) {
-        rc = yaml_error(&top, file, d, "not YAML: %s", p.problem ? p.problem : "unreadable");
-    } else {
-        struct builder b = {&document, file, a, d};
-        if (yaml_document_get_root_node(&document))
-            rc = build(&b, 1, 0, out);
-        else
-            rc = yaml_error(&top, file, d, "the file is empty");
-        yaml_document_delete(&document);
-    }
-    yaml_parser_delete(&p);
-    return rc;
-}
-
-/* ---- reading nodes */
-
-size_t yaml_length(const struct yaml *node)
-{
-    size_t n = 0;
-    for (const struct yaml *i = node->first; i; i = i->next)
-        n++;
-    return n;
 }
 
 const struct yaml *yaml_get(const struct yaml *map, struct str key)
@@ -173,165 +31,254 @@ const struct yaml *yaml_get(const struct yaml *map, struct str key)
     return NULL;
 }
 
-int yaml_expect(struct yaml_reader *r, const struct yaml *node, enum yaml_kind kind)
+bool yaml_is_nothing(const struct yaml *node)
 {
-    static const char *const names[] = {"a text", "a list", "a mapping"};
-    if (node->kind == kind)
-        return 0;
-    return yaml_error(node, r->file, r->d, "%s is expected here, not %s", names[kind],
-                      names[node->kind]);
+    return node->kind == YAML_SCALAR && node->is_plain &&
+           (node->text.n == 0 || str_eq(node->text, STR("~")) ||
+            str_eq_nocase(node->text, STR("null")));
 }
 
-int yaml_text(struct yaml_reader *r, const struct yaml *node, struct str *out)
-{
-    int rc = yaml_expect(r, node, YAML_SCALAR);
-    *out = node->text;
-    return rc;
-}
+/* ---- places: libyaml counts characters, a diagnostic has bytes */
 
-int yaml_texts(struct yaml_reader *r, const struct yaml *node, struct str **out, size_t *n)
-{
-    int rc = yaml_expect(r, node, YAML_LIST);
-    size_t length = rc < 0 ? 0 : yaml_length(node), i = 0;
-    *out = arena_zalloc(r->arena, (length + 1) * sizeof **out);
-    if (!*out)
-        return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
-    for (const struct yaml *item = length ? node->first : NULL; item && rc == 0; item = item->next)
-        rc = yaml_text(r, item, &(*out)[i++]);
-    *n = i;
-    return rc;
-}
-
-struct unit {
-    struct str text;
-    uint64_t factor;
+struct place {
+    size_t character, byte;
 };
 
-/* Digits and a unit. */
-static int scaled(struct str s, const struct unit *units, size_t n_units, uint64_t *out)
+struct builder {
+    const char *file;
+    struct str text; /* without the mark in front */
+    size_t skipped;  /* bytes of that mark */
+    struct arena *arena;
+    struct diag *d;
+    struct place at; /* of the last node; they come in the order of the text */
+};
+
+/* The byte at which a character stands, counted from a place before it. */
+static size_t byte_of(struct str text, struct place from, size_t character)
 {
-    size_t digits = 0;
-    uint64_t v;
-    while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
-        digits++;
-    struct str unit = str_trim(str_from(s, digits));
-    for (size_t i = 0; i < n_units; i++) {
-        if (!str_eq(unit, units[i].text))
-            continue;
-        if (str_digits(str_sub(s, 0, digits), UINT64_MAX / units[i].factor, &v) < 0)
-            return ERR_INVALID;
-        *out = v * units[i].factor;
-        return 0;
+    for (; from.character < character && from.byte < text.n; from.character++) {
+        size_t n = utf8_length(str_from(text, from.byte));
+        from.byte += n ? n : 1;
     }
-    return ERR_INVALID;
+    return from.byte;
 }
 
-static const struct unit sizes[] = {
-    {{"", 0}, 1}, {{"KiB", 3}, 1u << 10}, {{"MiB", 3}, 1u << 20}, {{"GiB", 3}, 1u << 30}};
-static const struct unit durations[] = {
-    {{"ms", 2}, 1}, {{"s", 1}, 1000}, {{"m", 1}, 60000}, {{"h", 1}, 3600000}};
-
-static int read_count(struct yaml_reader *r, const struct yaml *v, const struct yaml_key *k,
-                      uint64_t *out)
+static void set_place(struct builder *b, struct yaml *y, const yaml_mark_t *start,
+                      const yaml_mark_t *end)
 {
-    static const struct {
-        const struct unit *units;
-        size_t n;
-        const char *form;
-    } forms[] = {
-        [YAML_COUNT] = {sizes, 1, "a number"},
-        [YAML_SIZE] = {sizes, 4, "a size such as 64KiB or 1GiB"},
-        [YAML_DURATION] = {durations, 4, "a time such as 500ms, 30s or 1h"},
-    };
-    if (scaled(v->text, forms[k->type].units, forms[k->type].n, out) < 0)
-        return yaml_error(v, r->file, r->d, "'%s' must be %s, not '%.*s'", k->name,
-                          forms[k->type].form, STR_ARG(v->text));
-    if (*out < k->least || *out > k->most)
-        return yaml_error(v, r->file, r->d, "'%s' must be between %llu and %llu%s", k->name,
-                          (unsigned long long)k->least, (unsigned long long)k->most,
-                          k->type == YAML_DURATION ? " ms" : "");
+    y->line = (unsigned)start->line + 1;
+    y->column = (unsigned)start->column + 1;
+    if (start->index < b->at.character)
+        b->at = (struct place){0, 0};
+    b->at.byte = byte_of(b->text, b->at, start->index);
+    b->at.character = start->index;
+    y->offset = b->skipped + b->at.byte;
+    if (end)
+        y->bytes = byte_of(b->text, b->at, end->index) - b->at.byte;
+}
+
+/* Line and column of a byte, for what libyaml says of bytes. */
+static void set_place_of_byte(struct builder *b, struct yaml *y, size_t byte)
+{
+    *y = (struct yaml){.line = 1, .column = 1, .offset = b->skipped + byte};
+    for (size_t i = 0; i < byte && i < b->text.n;) {
+        size_t n = utf8_length(str_from(b->text, i));
+        y->column++;
+        if (b->text.p[i] == '\n') {
+            y->line++;
+            y->column = 1;
+        }
+        i += n ? n : 1;
+    }
+}
+
+/* ---- the tree */
+
+/* A list or mapping that is open. */
+struct frame {
+    struct yaml *node, **tail;
+    struct yaml *key; /* of a mapping: read, and its value not yet */
+};
+
+struct tree {
+    struct builder *b;
+    struct yaml *root;
+    struct frame frames[YAML_MAX_DEPTH];
+    size_t depth;
+};
+
+static int add_key(struct tree *t, struct frame *f, struct yaml *key)
+{
+    struct builder *b = t->b;
+    const struct yaml *first;
+    if (key->kind != YAML_SCALAR)
+        return yaml_error(key, b->file, b->d, "a key must be a word, not %s",
+                          key->kind == YAML_LIST ? "a list" : "a mapping");
+    if (str_eq(key->text, STR("<<")))
+        return yaml_error(key, b->file, b->d, "merge keys are not read here: write the keys out");
+    first = yaml_get(f->node, key->text);
+    if (first) {
+        int rc = yaml_error(key, b->file, b->d, "the key '%.*s' stands twice", STR_ARG(key->text));
+        diag_hint(b->d, "it stands at line %u, too: remove one of them", first->line);
+        return rc;
+    }
+    f->key = key;
     return 0;
 }
 
-static int read_choice(struct yaml_reader *r, const struct yaml *v, const struct yaml_key *k,
-                       unsigned *out)
+/* Puts a node where it belongs: at the top, into a list, as a key or as the value of one. */
+static int add_node(struct tree *t, struct yaml *y)
 {
-    struct str rest = str_of(k->choices), one;
-    for (unsigned i = 0; str_split(&rest, '|', &one); i++)
-        if (str_eq(one, v->text)) {
-            *out = i;
-            return 0;
-        }
-    return yaml_error(v, r->file, r->d, "'%s' must be one of %s, not '%.*s'", k->name, k->choices,
-                      STR_ARG(v->text));
-}
-
-static int read_truth(struct yaml_reader *r, const struct yaml *v, const struct yaml_key *k,
-                      bool *out)
-{
-    *out = str_eq(v->text, STR("true"));
-    if (*out || str_eq(v->text, STR("false")))
+    struct frame *f = t->depth ? &t->frames[t->depth - 1] : NULL;
+    struct yaml *added = y;
+    if (!f) {
+        t->root = y;
         return 0;
-    return yaml_error(v, r->file, r->d, "'%s' must be true or false, not '%.*s'", k->name,
-                      STR_ARG(v->text));
-}
-
-static int read_value(struct yaml_reader *r, const struct yaml *v, const struct yaml_key *k,
-                      void *object)
-{
-    void *to = (char *)object + k->offset;
-    uint64_t number = 0;
-    int rc;
-    if (k->type == YAML_CUSTOM)
-        return k->read(r, v, object);
-    rc = yaml_expect(r, v, YAML_SCALAR);
-    if (rc < 0)
-        return rc;
-    switch (k->type) {
-    case YAML_TEXT:
-        *(struct str *)to = v->text;
-        return v->text.n ? 0 : yaml_error(v, r->file, r->d, "'%s' is empty", k->name);
-    case YAML_TRUTH:
-        return read_truth(r, v, k, to);
-    case YAML_CHOICE:
-        return read_choice(r, v, k, to);
-    default:
-        rc = read_count(r, v, k, &number);
-        if (rc == 0 && k->type == YAML_DURATION)
-            *(uint32_t *)to = (uint32_t)number;
-        else if (rc == 0)
-            *(uint64_t *)to = number;
-        return rc;
     }
+    if (f->node->kind == YAML_MAP && !f->key)
+        return add_key(t, f, y);
+    if (f->node->kind == YAML_MAP) {
+        added = f->key;
+        added->value = y;
+        f->key = NULL;
+    }
+    if (f->node->length == YAML_MAX_LENGTH)
+        return yaml_error(added, t->b->file, t->b->d, "more than %d entries in one %s",
+                          YAML_MAX_LENGTH, f->node->kind == YAML_MAP ? "mapping" : "list");
+    *f->tail = added;
+    f->tail = &added->next;
+    f->node->length++;
+    return 0;
 }
 
-static int unknown_key(struct yaml_reader *r, const struct yaml *key, const struct yaml_key *keys,
-                       size_t n)
+static int open_node(struct tree *t, struct yaml *y, enum yaml_kind kind)
 {
-    struct str names[64];
-    size_t count = n < 64 ? n : 64;
-    for (size_t i = 0; i < count; i++)
-        names[i] = str_of(keys[i].name);
-    struct str near = str_nearest(key->text, names, count);
-    int rc = yaml_error(key, r->file, r->d, "unknown key '%.*s'", STR_ARG(key->text));
-    if (near.p)
-        diag_hint(r->d, "did you mean '%.*s'?", STR_ARG(near));
+    y->kind = kind;
+    int rc = add_node(t, y);
+    if (rc == 0 && t->depth == YAML_MAX_DEPTH)
+        rc = yaml_error(y, t->b->file, t->b->d, "nested more than %d deep", YAML_MAX_DEPTH);
+    if (rc == 0)
+        t->frames[t->depth++] = (struct frame){y, &y->first, NULL};
     return rc;
 }
 
-int yaml_read(struct yaml_reader *r, const struct yaml *map, const struct yaml_key *keys, size_t n,
-              void *object)
+static int add_scalar(struct tree *t, struct yaml *y, const yaml_event_t *e)
 {
-    int rc = yaml_expect(r, map, YAML_MAP);
-    for (const struct yaml *k = rc < 0 ? NULL : map->first; k && rc == 0; k = k->next) {
-        size_t i = 0;
-        while (i < n && !str_eq(str_of(keys[i].name), k->text))
-            i++;
-        rc = i < n ? read_value(r, k->value, &keys[i], object) : unknown_key(r, k, keys, n);
+    struct builder *b = t->b;
+    struct str text = {(const char *)e->data.scalar.value, e->data.scalar.length};
+    y->is_plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    y->text = arena_str(b->arena, text);
+    if (text.n && memchr(text.p, 0, text.n))
+        return yaml_error(y, b->file, b->d, "a NUL byte in a text");
+    return add_node(t, y);
+}
+
+static bool is_marked(const yaml_event_t *e)
+{
+    switch (e->type) {
+    case YAML_ALIAS_EVENT:
+        return true;
+    case YAML_SCALAR_EVENT:
+        return e->data.scalar.anchor || e->data.scalar.tag;
+    case YAML_SEQUENCE_START_EVENT:
+        return e->data.sequence_start.anchor || e->data.sequence_start.tag;
+    case YAML_MAPPING_START_EVENT:
+        return e->data.mapping_start.anchor || e->data.mapping_start.tag;
+    default:
+        return false;
     }
-    for (size_t i = 0; i < n && rc == 0; i++)
-        if (keys[i].required && !yaml_get(map, str_of(keys[i].name)))
-            rc = yaml_error(map, r->file, r->d, "the key '%s' is missing: %s", keys[i].name,
-                            keys[i].text);
+}
+
+static int take_event(struct tree *t, const yaml_event_t *e)
+{
+    struct builder *b = t->b;
+    struct yaml *y = arena_new(b->arena, struct yaml);
+    if (arena_overflowed(b->arena))
+        return diag_set(b->d, ERR_NO_MEMORY, "%s is too large", b->file);
+    set_place(b, y, &e->start_mark, e->type == YAML_SCALAR_EVENT ? &e->end_mark : NULL);
+    if (is_marked(e))
+        return yaml_error(y, b->file, b->d,
+                          "anchors, aliases and tags are not read here: write it out");
+    switch (e->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        return t->root ? yaml_error(y, b->file, b->d, "a second document: the file holds one") : 0;
+    case YAML_SCALAR_EVENT:
+        return add_scalar(t, y, e);
+    case YAML_SEQUENCE_START_EVENT:
+        return open_node(t, y, YAML_LIST);
+    case YAML_MAPPING_START_EVENT:
+        return open_node(t, y, YAML_MAP);
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        t->depth--;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* What libyaml could not read. */
+static int report_syntax(struct builder *b, const yaml_parser_t *p)
+{
+    struct yaml at = {0};
+    const char *problem = p->problem ? p->problem : "unreadable";
+    int rc;
+    if (p->error == YAML_MEMORY_ERROR)
+        return diag_set(b->d, ERR_NO_MEMORY, "no memory to read %s", b->file);
+    if (p->error == YAML_READER_ERROR) {
+        set_place_of_byte(b, &at, p->problem_offset);
+        return yaml_error(&at, b->file, b->d, "not YAML in UTF-8: %s", problem);
+    }
+    set_place(b, &at, &p->problem_mark, NULL);
+    if (p->context && p->context_mark.line != p->problem_mark.line)
+        rc = yaml_error(&at, b->file, b->d, "not YAML: %s %s that begins at line %zu", problem,
+                        p->context, p->context_mark.line + 1);
+    else
+        rc = yaml_error(&at, b->file, b->d, "not YAML: %s%s%s", problem, p->context ? " " : "",
+                        p->context ? p->context : "");
+    char here = b->at.byte < b->text.n ? b->text.p[b->at.byte] : 0;
+    char before = b->at.byte ? b->text.p[b->at.byte - 1] : 0;
+    if (here == '\t')
+        diag_hint(b->d, "indent with blanks: YAML takes no tabs");
+    else if (here == '{' || here == '[' || before == '}' || before == ']')
+        diag_hint(b->d, "put a text with '{' or '[' into quotes");
+    return rc;
+}
+
+static int build(struct builder *b, yaml_parser_t *p, struct yaml **out)
+{
+    struct tree t = {.b = b};
+    int rc = 0;
+    for (bool end = false; rc == 0 && !end;) {
+        yaml_event_t e;
+        if (!yaml_parser_parse(p, &e))
+            return report_syntax(b, p);
+        rc = take_event(&t, &e);
+        end = e.type == YAML_STREAM_END_EVENT;
+        yaml_event_delete(&e);
+    }
+    struct yaml top = {.line = 1, .column = 1};
+    if (rc == 0 && !t.root)
+        rc = yaml_error(&top, b->file, b->d, "the file is empty");
+    *out = t.root;
+    return rc;
+}
+
+int yaml_parse(struct str text, const char *file, struct arena *a, struct yaml **out,
+               struct diag *d)
+{
+    static const struct str mark = {"\xef\xbb\xbf", 3}; /* some editors begin UTF-8 with it */
+    struct builder b = {.file = file, .text = text, .arena = a, .d = d};
+    yaml_parser_t p;
+    if (!yaml_parser_initialize(&p))
+        return diag_set(d, ERR_NO_MEMORY, "no memory to read %s", file);
+    if (str_starts(text, mark)) {
+        b.skipped = mark.n;
+        b.text = str_from(text, mark.n);
+    }
+    yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&p, (const unsigned char *)(b.text.n ? b.text.p : ""), b.text.n);
+    int rc = build(&b, &p, out);
+    yaml_parser_delete(&p);
     return rc;
 }

@@ -153,7 +153,7 @@ int cfg_read_listeners(struct yaml_reader *r, const struct yaml *n, void *o)
     struct cfg *c = cfg_of(r);
     (void)o;
     int rc = yaml_expect(r, n, YAML_LIST);
-    size_t count = rc < 0 ? 0 : yaml_length(n);
+    size_t count = rc < 0 ? 0 : n->length;
     if (rc == 0 && (count == 0 || count > MAX_LISTENERS))
         rc = yaml_error(n, r->file, r->d, "a site has 1 to %d listeners", MAX_LISTENERS);
     c->listeners = arena_zalloc(r->arena, (count + 1) * sizeof *c->listeners);
@@ -316,7 +316,7 @@ static int read_allow_services(struct yaml_reader *r, const struct yaml *n, void
 {
     struct cfg_site *s = o;
     int rc = yaml_expect(r, n, YAML_LIST);
-    s->services = arena_zalloc(r->arena, (yaml_length(n) + 1) * sizeof *s->services);
+    s->services = arena_zalloc(r->arena, (n->length + 1) * sizeof *s->services);
     if (rc == 0 && !s->services)
         rc = diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
     for (const struct yaml *i = n->first; i && rc == 0; i = i->next) {
@@ -386,7 +386,7 @@ static int read_sites(struct yaml_reader *r, const struct yaml *n, void *o)
     int rc = yaml_expect(r, n, YAML_MAP);
     if (rc < 0)
         return rc;
-    size_t count = yaml_length(n);
+    size_t count = n->length;
     if (count >= MAX_SITES)
         return yaml_error(n, r->file, r->d, "more than %d sites", MAX_SITES);
     struct cfg_site *sites = arena_zalloc(r->arena, (count + 1) * sizeof *sites);

@@ -3,7 +3,7 @@
 #define CFG_SITE_H
 
 #include "cfg/cfg.h"
-#include "cfg/document.h"
+#include "cfg/table.h"
 
 /* The reader's context. */
 struct site_reading {

@@ -9,13 +9,16 @@ static const char usage[] =
     "       cheopsd --version\n\n"
     "FILE is the site's configuration, cheops.yaml(5); `cheops init` writes one.\n";
 
+/* Room for the texts of a diagnostic and a line with its caret. */
+#define REPORT_BYTES 4096
+
 static void report(const struct diag *d)
 {
-    if (d->line)
-        fprintf(stderr, "%s:%u:%u: ", d->file, d->line, d->column);
-    fprintf(stderr, "%s\n", d->message[0] ? d->message : err_text(d->code));
-    if (d->hint[0])
-        fprintf(stderr, "%s\n", d->hint);
+    char memory[REPORT_BYTES];
+    struct out o;
+    out_init(&o, memory, sizeof memory);
+    cfg_report(d, &o);
+    fwrite(o.p, 1, o.n, stderr);
 }
 
 static void print_summary(const struct cfg *c)
