@@ -194,21 +194,23 @@ void rt_resolver_stop(void)
         (void)pthread_detach(resolver.thread);
 }
 
-static bool is_settled(void)
+static bool is_settled(const struct rt_name *n)
 {
+    if (n)
+        return n->was_tried;
     list_for_each (it, &resolver.names)
         if (!LIST_ITEM(it, struct rt_name, link)->was_tried)
             return false;
     return true;
 }
 
-bool rt_resolver_settle(unsigned wait_ms)
+bool rt_name_settle(const struct rt_name *n, unsigned wait_ms)
 {
     uint64_t until_ms = now_ms() + wait_ms;
     enter();
-    while (!is_settled() && now_ms() < until_ms)
+    while (!is_settled(n) && now_ms() < until_ms)
         wait_until(until_ms);
-    bool settled = is_settled();
+    bool settled = is_settled(n);
     leave();
     return settled;
 }

@@ -48,9 +48,9 @@ struct str rt_name_text(const struct rt_name *n); /* as configured, for messages
  * does not wait for a look-up that hangs. */
 int rt_resolver_start(unsigned refresh_ms, struct diag *d) MUST_USE;
 void rt_resolver_stop(void);
-/* Waits until every name has been looked up once; false when that takes longer than wait_ms. For
- * the start of a program. */
-bool rt_resolver_settle(unsigned wait_ms);
+/* Waits until the name (NULL: every one) has been looked up once; false when that takes longer than
+ * wait_ms. For the start of a program. Names are looked up in the order in which they were made. */
+bool rt_name_settle(const struct rt_name *n, unsigned wait_ms);
 
 /* ---- log: lines from many threads, written by one; never blocks a loop */
 

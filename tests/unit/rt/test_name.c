@@ -148,7 +148,7 @@ static void test_literals(void **state)
     check_address(n, "[2001:db8::1]:8080");
     assert_true(str_eq(rt_name_text(n), STR("[2001:db8::1]:8080")));
     rt_name_unref(&n);
-    assert_true(rt_resolver_settle(0));
+    assert_true(rt_name_settle(NULL, 0));
     assert_int_equal(dns.n_begun, 0);
 }
 
@@ -175,7 +175,7 @@ static void test_refused(void **state)
 static void test_look_up(void **state)
 {
     struct rt_name *n = parse("keystone.example:5000");
-    assert_true(rt_resolver_settle(DEADLINE_MS));
+    assert_true(rt_name_settle(NULL, DEADLINE_MS));
     assert_string_equal(dns.host, "keystone.example");
     assert_string_equal(dns.port, "5000");
     check_address(n, "10.0.0.1:80");
@@ -184,7 +184,7 @@ static void test_look_up(void **state)
     rt_name_unref(&n);
     check_address(second, "10.0.0.1:80");
     rt_name_unref(&second);
-    assert_true(rt_resolver_settle(0));
+    assert_true(rt_name_settle(NULL, 0));
 }
 
 /* An address where nobody answers gives its place to the next one, for everybody. */
@@ -192,7 +192,7 @@ static void test_failed(void **state)
 {
     struct rt_name *n = parse("two.example:80");
     struct rt_address first, second;
-    assert_true(rt_resolver_settle(DEADLINE_MS));
+    assert_true(rt_name_settle(NULL, DEADLINE_MS));
     assert_int_equal(rt_name_get(n, &first), 0);
     assert_true(rt_name_failed(n, &first));
     check_address(n, "10.0.0.2:80");
@@ -205,7 +205,7 @@ static void test_failed(void **state)
 
     dns_set("10.0.0.7:80", false);
     n = parse("one.example:80");
-    assert_true(rt_resolver_settle(DEADLINE_MS));
+    assert_true(rt_name_settle(NULL, DEADLINE_MS));
     assert_int_equal(rt_name_get(n, &first), 0);
     assert_false(rt_name_failed(n, &first)); /* there is no other one */
     check_address(n, "10.0.0.7:80");
@@ -216,7 +216,7 @@ static void test_refresh(void **state)
 {
     struct rt_name *n = parse("moves.example:80");
     struct rt_address a;
-    assert_true(rt_resolver_settle(DEADLINE_MS));
+    assert_true(rt_name_settle(NULL, DEADLINE_MS));
     assert_int_equal(rt_name_get(n, &a), 0);
     assert_true(rt_name_failed(n, &a));
     check_address(n, "10.0.0.2:80");
@@ -240,7 +240,7 @@ static void test_not_found(void **state)
     struct rt_address a;
     dns_set(NULL, false);
     struct rt_name *n = parse("nowhere.example:80");
-    assert_true(rt_resolver_settle(DEADLINE_MS)); /* tried, and that is all */
+    assert_true(rt_name_settle(NULL, DEADLINE_MS)); /* tried, and that is all */
     assert_int_equal(rt_name_get(n, &a), ERR_AGAIN);
     assert_false(rt_name_failed(n, &a));
     dns_set("10.0.0.3:80", false); /* tried again soon */
@@ -258,14 +258,18 @@ static void test_hanging(void **state)
     struct rt_name *n = parse("hangs.example:80");
     dns_await(&dns.n_begun, 1);
     assert_int_equal(rt_name_get(n, &a), ERR_AGAIN);
-    assert_false(rt_resolver_settle(1));
+    assert_false(rt_name_settle(NULL, 1));
+    assert_false(rt_name_settle(n, 1));
+    struct rt_name *literal = parse("127.0.0.1:80");
+    assert_true(rt_name_settle(literal, 0)); /* nobody waits for another one's name */
+    rt_name_unref(&literal);
     uint64_t before = rt_mono_us();
     rt_resolver_stop();
     assert_true(rt_mono_us() - before < DEADLINE_MS * 1000);
     dns_set("10.0.0.4:80", false); /* for the second thread; the first one's fails */
     assert_int_equal(rt_resolver_start(20, &d), 0);
     dns_await(&dns.n_ended, 2);
-    assert_true(rt_resolver_settle(DEADLINE_MS));
+    assert_true(rt_name_settle(NULL, DEADLINE_MS));
     dns_await(&dns.n_begun, 3);
     check_address(n, "10.0.0.4:80");
     rt_name_unref(&n);
@@ -285,7 +289,7 @@ static void test_many(void **state)
             assert_int_equal(rt_resolver_start(60000, &d), 0);
         }
         if (round > 0)
-            assert_true(rt_resolver_settle(DEADLINE_MS));
+            assert_true(rt_name_settle(NULL, DEADLINE_MS));
         for (size_t i = 0; i < COUNT_OF(names); i++)
             rt_name_unref(&names[i]);
     }
