@@ -17,15 +17,22 @@ static void conn_free(struct rt_dead *dead)
     free(CONTAINER_OF(dead, struct http_client_conn, dead));
 }
 
+static void leave_queue(struct http_waiter *w)
+{
+    list_remove(&w->link);
+    w->pool->n_waiting--;
+    w->pool = NULL;
+}
+
 /* A place is free: the longest waiting one may ask again. */
 static void wake_waiting(struct http_pool *p)
 {
     if (list_is_empty(&p->waiting))
         return;
     struct http_waiter *w = LIST_ITEM(p->waiting.next, struct http_waiter, link);
-    struct rt_task *task = w->task;
-    http_waiter_leave(w);
-    rt_wake(p->env->loop, task);
+    leave_queue(w);
+    w->called = p;
+    rt_wake(p->env->loop, w->task);
 }
 
 static void conn_die(struct http_client_conn *c)
@@ -110,11 +117,12 @@ static int wait_in_queue(struct http_pool *p, const struct http_want *want, stru
 
 void http_waiter_leave(struct http_waiter *w)
 {
-    if (!w->pool)
-        return;
-    list_remove(&w->link);
-    w->pool->n_waiting--;
-    w->pool = NULL;
+    struct http_pool *called = w->called;
+    if (w->pool)
+        leave_queue(w);
+    w->called = NULL;
+    if (called)
+        wake_waiting(called);
 }
 
 static int open_conn(struct http_pool *p, struct rt_task *task, struct http_client_conn **out,
@@ -128,6 +136,7 @@ static int open_conn(struct http_pool *p, struct rt_task *task, struct http_clie
     if (!c)
         return diag_set(d, ERR_NO_MEMORY, "no memory for a connection");
     c->pool = p;
+    c->to = to;
     c->task.run = idle_run;
     rt_timer_init(&c->timer, &c->task);
     list_init(&c->link);
@@ -145,8 +154,8 @@ static int open_conn(struct http_pool *p, struct rt_task *task, struct http_clie
     return 0;
 }
 
-int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
-                  struct diag *d)
+static int get_conn(struct http_pool *p, const struct http_want *want,
+                    struct http_client_conn **out, struct diag *d)
 {
     bool may_reuse = !want->fresh && p->keep_alive != HTTP_KEEP_NEVER &&
                      (p->keep_alive == HTTP_KEEP_ALWAYS || !want->unsafe);
@@ -158,6 +167,15 @@ int http_pool_get(struct http_pool *p, const struct http_want *want, struct http
         conn_die(LIST_ITEM(p->idle.prev, struct http_client_conn, link)); /* the coldest */
     }
     return open_conn(p, want->task, out, d);
+}
+
+int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
+                  struct diag *d)
+{
+    int rc = get_conn(p, want, out, d);
+    if (want->waiter && (rc == 0 || rc == ERR_AGAIN))
+        want->waiter->called = NULL; /* it took the place, or waits for another one */
+    return rc;
 }
 
 static int send_greeting(struct http_client_conn *c)
@@ -199,11 +217,28 @@ static int read_greeted(struct http_client_conn *c, struct diag *d)
     return rc;
 }
 
+/* Connects to the name's next address instead, once. */
+static bool connect_next(struct http_client_conn *c)
+{
+    struct http_pool *p = c->pool;
+    struct rt_stream *s = &c->io.stream;
+    struct rt_task *task = s->task;
+    bool is_refused = s->error == ERR_CLOSED || s->error == ERR_RESET || s->error == ERR_SYSTEM;
+    if (!is_refused || !rt_name_failed(p->name, &c->to) || c->is_second ||
+        rt_name_get(p->name, &c->to) < 0)
+        return false;
+    c->is_second = true;
+    rt_stream_close(s);
+    return rt_stream_connect(s, p->env->loop, &c->to, p->tls, p->server_name, task) == 0;
+}
+
 int http_client_ready(struct http_client_conn *c, struct diag *d)
 {
     int rc = 0;
     if (c->state == HTTP_CLIENT_CONNECTING) {
         rc = rt_stream_connected(&c->io.stream);
+        if (rc < 0 && rc != ERR_AGAIN && connect_next(c))
+            return ERR_AGAIN;
         if (rc == 0 && c->pool->greeting.p) {
             c->state = HTTP_CLIENT_GREETING;
             rc = send_greeting(c);

@@ -57,7 +57,8 @@ struct http_pool {
 struct http_waiter {
     struct list link;
     struct rt_task *task;
-    struct http_pool *pool; /* NULL: not waiting */
+    struct http_pool *pool;   /* NULL: not waiting */
+    struct http_pool *called; /* it was woken for a place there, and has not asked since; or NULL */
 };
 
 struct http_client_conn {
@@ -68,8 +69,10 @@ struct http_client_conn {
     struct rt_timer timer;
     struct rt_dead dead;
     enum http_client_state state;
-    bool has_idled;  /* it was used before, so the other end may have closed it unseen */
-    bool has_answer; /* a byte of the answer to the current request was read */
+    struct rt_address to; /* that it was opened to */
+    bool is_second;       /* the name's next address: the first took no connections */
+    bool has_idled;       /* it was used before, so the other end may have closed it unseen */
+    bool has_answer;      /* a byte of the answer to the current request was read */
     uint32_t scanned, head_size;
 };
 
@@ -90,11 +93,13 @@ struct http_want {
 };
 int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
                   struct diag *d) MUST_USE;
-/* Leaves the queue; harmless when not in it. */
+/* Leaves the queue; a place that it was called to and did not take goes to the next one. Harmless
+ * when not in it. */
 void http_waiter_leave(struct http_waiter *w);
 
-/* 0: connected, TLS is up, the greeting was answered well. ERR_AGAIN: a wake tells. Else why not.
- */
+/* 0: connected, TLS is up, the greeting was answered well. ERR_AGAIN: a wake tells. Else why not:
+ * when nobody takes connections at the address, the name's next one was tried, too (localhost is
+ * often two, and a service listens on one). */
 int http_client_ready(struct http_client_conn *c, struct diag *d) MUST_USE;
 
 /* The next head of the answer (maybe a 1xx). On 0 *head borrows the read buffer and the loop's

@@ -84,6 +84,11 @@ static inline bool http_has_output(const struct http_conn *c)
 {
     return c->out != NULL;
 }
+/* The other end does not read: its socket was full at the last write. */
+static inline bool http_is_full(const struct http_conn *c)
+{
+    return c->out != NULL || !c->stream.can_write;
+}
 
 /* Closes the stream and gives the buffers back. May be called again. */
 void http_conn_close(struct http_conn *c);
