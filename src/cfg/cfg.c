@@ -156,9 +156,11 @@ static int read_second(struct yaml_reader *r, const struct yaml *top, struct cfg
     static const struct {
         const char *name;
         int (*read)(struct yaml_reader *r, const struct yaml *n, void *o);
-    } parts[] = {{"peers", cfg_read_peers},
-                 {"listeners", cfg_read_listeners},
-                 {"services", cfg_read_instances}};
+    } parts[] = {
+        {"services", cfg_read_instances}, /* first: their names are looked up before other sites' */
+        {"listeners", cfg_read_listeners},
+        {"peers", cfg_read_peers},
+    };
     int rc = 0;
     c->instances = arena_zalloc(r->arena, (c->app->n_services + 1) * sizeof *c->instances);
     c->sites = arena_zalloc(r->arena, sizeof *c->sites);

@@ -1,7 +1,6 @@
 #include "daemon/daemon.h"
 #include "admin/admin.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 
 #define MEMORY_ENTRIES 65536 /* correlation identifiers */
 #define RESOLVE_MS     30000
+#define SETTLE_MS      2000 /* for the services' names at the start; then without those that lack */
 
 struct worker_thread {
     struct daemon *daemon;
@@ -45,6 +45,7 @@ static void *worker_main(void *p)
 {
     struct worker_thread *t = p;
     rt_loop_run(t->loop);
+    rt_loop_turn(t->loop, 0); /* what the admin API asked before the end is answered */
     proxy_worker_destroy(&t->worker);
     return NULL;
 }
@@ -84,12 +85,17 @@ static int create_worker(struct daemon *x, struct worker_thread *t, struct diag 
     return rc;
 }
 
-static int start_worker(struct worker_thread *t, struct diag *d)
+static int start_worker(struct worker_thread *t, size_t index, struct diag *d)
 {
-    if (pthread_create(&t->thread, NULL, worker_main, t) != 0)
-        return diag_set(d, ERR_SYSTEM, "a worker thread cannot be started");
-    t->runs = true;
-    return 0;
+    char name[16];
+    struct out o;
+    out_init(&o, name, sizeof name - 1);
+    OUT(&o, "worker-");
+    out_u64(&o, index);
+    name[o.n] = '\0';
+    int rc = rt_thread_start(&t->thread, name, worker_main, t, d);
+    t->runs = rc == 0;
+    return rc;
 }
 
 static int start_workers(struct daemon *x, struct diag *d)
@@ -106,7 +112,7 @@ static int start_workers(struct daemon *x, struct diag *d)
         x->workers[i] = x->threads[i].worker;
     }
     for (size_t i = 0; i < x->n_threads && rc == 0; i++)
-        rc = start_worker(&x->threads[i], d);
+        rc = start_worker(&x->threads[i], i, d);
     return rc;
 }
 
@@ -218,6 +224,18 @@ static int start_control(struct daemon *x, struct diag *d)
     return admin_start(&x->admin, &in, d);
 }
 
+/* The first request of a service that is given by a name must find its address. Other sites may be
+ * out of reach, and the names with them: nothing waits for those. */
+static void settle_names(const struct cfg *cfg)
+{
+    uint64_t until_ms = rt_mono_us() / 1000 + SETTLE_MS;
+    for (size_t i = 0; i < cfg->app->n_services; i++) {
+        uint64_t now_ms = rt_mono_us() / 1000;
+        if (cfg->instances[i].service && now_ms < until_ms)
+            rt_name_settle(cfg->instances[i].name, (unsigned)(until_ms - now_ms));
+    }
+}
+
 static void close_all(struct daemon *x)
 {
     stop_workers(x);
@@ -250,8 +268,10 @@ int daemon_run(struct cfg *cfg, struct diag *d)
         rc = rt_resolver_start(RESOLVE_MS, d);
     if (rc == 0)
         rc = open_shared(&x, d);
-    if (rc == 0)
+    if (rc == 0) {
+        settle_names(cfg);
         rc = start_workers(&x, d);
+    }
     if (rc == 0)
         rc = start_control(&x, d);
     if (rc == 0) {
