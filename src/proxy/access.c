@@ -3,6 +3,10 @@
 #include "proxy/txn.h"
 
 #define LINE_BYTES 8000
+/* Of what a client chose, so that nobody can make a line that is too long to be written. */
+#define METHOD_MAX     32
+#define PATH_MAX_BYTES 1024
+#define ID_MAX         128
 
 static void put_member(struct out *o, struct str name, struct str value)
 {
@@ -48,14 +52,45 @@ static void put_request(const struct txn *t, struct out *o)
     ptrdiff_t query = str_find(path, '?');
     if (query >= 0)
         path = str_sub(path, 0, (size_t)query);
-    put_member(o, STR("method"), h->method_text);
-    put_member(o, STR("path"), str_sub(path, 0, 1024));
+    put_member(o, STR("method"), str_sub(h->method_text, 0, METHOD_MAX));
+    put_member(o, STR("path"), str_sub(path, 0, PATH_MAX_BYTES));
     if (t->service)
         put_member(o, STR("service"), t->service->name);
     if (t->class_.type)
         put_member(o, STR("type"), t->class_.type->name);
     if (t->routed)
         put_member(o, STR("kind"), app_kind_name(t->class_.kind));
+}
+
+/* The line; what can be long is left out unless `whole`. */
+static void put_line(const struct txn *t, bool whole, struct out *o)
+{
+    OUT(o, "{\"time\":\"");
+    rt_print_time(t->begun_wall_us, o);
+    out_fmt(o, "\",\"transaction\":\"%016llx\"", (unsigned long long)t->id);
+    if (t->traceparent.p)
+        put_member(o, STR("trace"), str_sub(t->traceparent, 3, 32));
+    put_member(o, STR("client"), http_peer_host(t->x->conn));
+    if (t->is_leg)
+        put_member(o, STR("from"), txn_cfg(t)->sites[t->from_site].name);
+    if (!t->x->error)
+        put_request(t, o);
+    if (t->scope.p && whole)
+        put_member(o, STR("scope"), t->scope);
+    if (t->carried.correlation.p)
+        put_member(o, STR("correlation"), str_sub(t->carried.correlation, 0, ID_MAX));
+    put_member(o, STR("plan"), t->plan ? plan_form_name(t->plan->form) : STR("local"));
+    if (whole)
+        put_legs(t, o);
+    else
+        OUT(o, ",\"cut\":true");
+    put_number(o, STR("status"), t->status ? t->status : (unsigned)err_status(t->diag.code));
+    if (t->diag.code)
+        put_member(o, STR("error"), str_of(err_name(t->diag.code)));
+    put_number(o, STR("bytes_in"), t->body_bytes);
+    put_number(o, STR("bytes_out"), t->answer_bytes + t->inspected_sent);
+    put_number(o, STR("us"), rt_mono_us() - t->begun_us);
+    out_char(o, '}');
 }
 
 void txn_log(const struct txn *t)
@@ -66,29 +101,11 @@ void txn_log(const struct txn *t)
     if (!log || t->is_protocol)
         return;
     out_init(&o, memory, sizeof memory);
-    OUT(&o, "{\"time\":\"");
-    rt_print_time(t->begun_wall_us, &o);
-    out_fmt(&o, "\",\"transaction\":\"%016llx\"", (unsigned long long)t->id);
-    if (t->traceparent.p)
-        put_member(&o, STR("trace"), str_sub(t->traceparent, 3, 32));
-    put_member(&o, STR("client"), http_peer_host(t->x->conn));
-    if (t->is_leg)
-        put_member(&o, STR("from"), txn_cfg(t)->sites[t->from_site].name);
-    if (!t->x->error)
-        put_request(t, &o);
-    if (t->scope.p)
-        put_member(&o, STR("scope"), t->scope);
-    if (t->carried.correlation.p)
-        put_member(&o, STR("correlation"), t->carried.correlation);
-    put_member(&o, STR("plan"), t->plan ? plan_form_name(t->plan->form) : STR("local"));
-    put_legs(t, &o);
-    put_number(&o, STR("status"), t->status ? t->status : (unsigned)err_status(t->diag.code));
-    if (t->diag.code)
-        put_member(&o, STR("error"), str_of(err_name(t->diag.code)));
-    put_number(&o, STR("bytes_in"), t->body_bytes);
-    put_number(&o, STR("bytes_out"), t->answer_bytes + t->inspected.n);
-    put_number(&o, STR("us"), rt_mono_us() - t->begun_us);
-    out_char(&o, '}');
+    put_line(t, true, &o);
+    if (o.overflowed) {
+        out_init(&o, memory, sizeof memory);
+        put_line(t, false, &o);
+    }
     if (!o.overflowed)
         rt_log_line(log, out_get(&o));
 }

@@ -1,6 +1,16 @@
 /* ANSWER, TUNNEL and REFUSE: what goes back to the client. */
 #include "proxy/txn.h"
 
+#define PROBE_S 60 /* of silence, before TCP asks whether the other end of a stream is there */
+
+/* A stream may be silent for long: TCP finds out when an end has vanished, and what keeps track of
+ * connections on the way does not forget this one. */
+static void keep_alive(struct txn *t)
+{
+    rt_stream_keepalive(&txn_client(t)->stream, PROBE_S);
+    rt_stream_keepalive(&t->up->io.stream, PROBE_S);
+}
+
 /* Parses the head that `up` holds once more: a held answer's first parse is long gone. */
 static int current_head(struct txn *t, struct h1_head *head)
 {
@@ -27,11 +37,8 @@ enum txn_verdict txn_answer_begin(struct txn *t)
         http_client_head_end(t->up, &head, (uint32_t)txn_cfg(t)->limits.trailers);
     t->status = head.status;
     t->answer_begun = true;
-    if (t->class_.kind == APP_STREAM) {
-        unsigned idle_s = txn_cfg(t)->timeouts.stream_idle_ms / 1000;
-        rt_stream_keepalive(&txn_client(t)->stream, idle_s);
-        rt_stream_keepalive(&t->up->io.stream, idle_s);
-    }
+    if (t->class_.kind == APP_STREAM)
+        keep_alive(t);
     return txn_go(t, TXN_ANSWER);
 }
 
@@ -51,16 +58,15 @@ static void send_rest_of_request(struct txn *t)
 static enum txn_verdict wait_for_body(struct txn *t)
 {
     const struct cfg_timeouts *c = &txn_cfg(t)->timeouts;
-    bool client_is_full = http_has_output(txn_client(t));
-    if (txn_timed_out(t)) {
-        diag_set(&t->diag, client_is_full ? ERR_CLIENT_GONE : ERR_SERVICE_TIMEOUT,
-                 client_is_full ? "the client does not read its answer"
-                                : "the service's answer stopped in the middle");
-        return txn_drop(t, t->diag.code);
-    }
-    if (client_is_full)
-        return txn_wait(t, c->client_write_ms);
-    return txn_wait(t, t->class_.kind == APP_STREAM ? c->stream_idle_ms : c->service_body_ms);
+    bool client_is_full = http_is_full(txn_client(t));
+    bool is_stream = t->class_.kind == APP_STREAM;
+    if (txn_timed_out(t))
+        return txn_drop(t, is_stream        ? ERR_STREAM_IDLE
+                           : client_is_full ? ERR_CLIENT_TIMEOUT
+                                            : ERR_SERVICE_TIMEOUT);
+    if (is_stream)
+        return txn_wait(t, c->stream_idle_ms);
+    return txn_wait(t, client_is_full ? c->client_write_ms : c->service_body_ms);
 }
 
 enum txn_verdict step_answer(struct txn *t)
@@ -73,25 +79,21 @@ enum txn_verdict step_answer(struct txn *t)
         rc = txn_pump(t, &t->up->io, client, &t->answer_bytes, &service_failed);
     if (rc == 0)
         return txn_go(t, TXN_DONE);
-    if (rc != ERR_AGAIN) {
-        diag_set(&t->diag, service_failed ? ERR_SERVICE_BROKEN : ERR_CLIENT_GONE, "%s",
-                 service_failed ? "the service's answer broke off" : "the client went away");
-        return txn_drop(t, t->diag.code);
-    }
+    if (rc != ERR_AGAIN)
+        return txn_drop(t, service_failed ? ERR_SERVICE_BROKEN : ERR_CLIENT_GONE);
     if (txn_client_is_gone(t) && t->request_done)
         return txn_drop(t, ERR_CLIENT_GONE);
     return wait_for_body(t);
 }
 
-/* One direction of a tunnel: raw bytes, then the end of sending is passed on. True when it is over.
- */
+/* One direction of a tunnel: raw bytes, then the end of sending is passed on. 0, or what broke at
+ * whose end. */
 static int tunnel(struct txn *t, struct http_conn *from, struct http_conn *to, uint64_t *bytes,
-                  bool *done)
+                  bool *done, bool *from_failed)
 {
-    bool from_failed;
     if (*done)
         return 0;
-    int rc = txn_pump(t, from, to, bytes, &from_failed);
+    int rc = txn_pump(t, from, to, bytes, from_failed);
     if (rc == 0) {
         *done = true;
         rc = rt_stream_shutdown(&to->stream);
@@ -104,22 +106,28 @@ enum txn_verdict step_tunnel(struct txn *t)
 {
     struct http_conn *client = txn_client(t), *service = &t->up->io;
     if (client->out_framing != H1_UNTIL_CLOSE || client->in_framing != H1_UNTIL_CLOSE) {
-        unsigned idle_s = txn_cfg(t)->timeouts.stream_idle_ms / 1000;
         http_read_begin(client, H1_UNTIL_CLOSE, 0, 0);
         http_read_begin(service, H1_UNTIL_CLOSE, 0, 0);
         client->out_framing = service->out_framing = H1_UNTIL_CLOSE;
         client->out_done = service->out_done = false;
-        rt_stream_keepalive(&client->stream, idle_s);
-        rt_stream_keepalive(&service->stream, idle_s);
+        keep_alive(t);
     }
-    int rc = tunnel(t, client, service, &t->body_bytes, &t->tunnel_to_service_done);
-    if (rc == 0)
-        rc = tunnel(t, service, client, &t->answer_bytes, &t->tunnel_to_client_done);
+    bool client_failed, service_failed = false;
     t->up_broken = true; /* never a connection for another request */
     t->status = 101;
     t->keep = false;
-    if (rc < 0 || (t->tunnel_to_client_done && t->tunnel_to_service_done) || txn_timed_out(t))
+    int rc = tunnel(t, client, service, &t->body_bytes, &t->tunnel_to_service_done, &client_failed);
+    if (rc == 0) {
+        rc = tunnel(t, service, client, &t->answer_bytes, &t->tunnel_to_client_done,
+                    &service_failed);
+        client_failed = !service_failed;
+    }
+    if (rc < 0)
+        return txn_drop(t, client_failed ? ERR_CLIENT_GONE : ERR_SERVICE_BROKEN);
+    if (t->tunnel_to_client_done && t->tunnel_to_service_done)
         return txn_go(t, TXN_DONE);
+    if (txn_timed_out(t))
+        return txn_drop(t, ERR_STREAM_IDLE);
     return txn_wait(t, txn_cfg(t)->timeouts.stream_idle_ms);
 }
 

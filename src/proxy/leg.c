@@ -14,9 +14,11 @@ static struct str site_name(const struct txn *t, size_t site)
     return txn_cfg(t)->sites[site].name;
 }
 
-static void leg_ended(struct txn *t, unsigned status, int code)
+void txn_leg_end(struct txn *t, unsigned status, int code)
 {
     struct txn_leg *leg = &t->legs[t->leg_at];
+    if (leg->status || leg->code)
+        return; /* it has ended before */
     leg->status = (uint16_t)status;
     leg->code = code;
     leg->us = (uint32_t)(rt_mono_us() - t->leg_begun_us);
@@ -37,6 +39,7 @@ static enum txn_verdict use_held(struct txn *t)
     t->held = NULL;
     t->leg_at = t->held_leg;
     t->request_done = true;
+    t->diag = (struct diag){0}; /* the failure of a later alternative is that leg's own */
     return txn_answer_begin(t);
 }
 
@@ -57,7 +60,7 @@ enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code)
         .is_last = txn_leg_is_last(t),
         .body_gone = t->body_gone,
     };
-    leg_ended(t, 0, code);
+    txn_leg_end(t, 0, code);
     http_waiter_leave(&t->waiter);
     http_pool_put(&t->up, false);
     if (!txn_is_chain(t))
@@ -92,7 +95,7 @@ enum txn_verdict txn_leg_answered(struct txn *t, unsigned status, bool is_empty_
         .is_last = txn_leg_is_last(t),
         .body_gone = t->body_gone,
     };
-    leg_ended(t, status, 0);
+    txn_leg_end(t, status, 0);
     if (!txn_is_chain(t) || plan_settle_otherwise(&a) != PLAN_NEXT)
         return txn_answer_begin(t);
     http_pool_put(&t->held, false);
@@ -140,11 +143,24 @@ static int unreachable(const struct txn *t)
 static enum txn_verdict connect_failed(struct txn *t, int code)
 {
     if (code != ERR_OVERLOADED && code != ERR_NO_MEMORY && code != ERR_PEER_VERSION &&
-        code != ERR_PEER_UNKNOWN)
+        code != ERR_PEER_UNKNOWN && code != ERR_TLS)
         code = unreachable(t);
     if (t->diag.code)
         t->diag.code = code;
     return txn_leg_failed(t, PLAN_END_REFUSED, code);
+}
+
+/* The time for a connection is up: what it was spent on. */
+static int connect_is_late(struct txn *t)
+{
+    const struct http_pool *p = leg_pool(t);
+    unsigned ms = txn_cfg(t)->timeouts.connect_ms;
+    if (!t->waiter.pool)
+        return diag_set(&t->diag, unreachable(t), "no connection to %.*s within %u ms",
+                        STR_ARG(rt_name_text(p->name)), ms);
+    diag_hint(&t->diag, "raise `service_connections`, or ask again later");
+    return diag_set(&t->diag, ERR_OVERLOADED, "all %zu connections to %.*s were in use for %u ms",
+                    p->max_open, STR_ARG(rt_name_text(p->name)), ms);
 }
 
 enum txn_verdict step_connect(struct txn *t)
@@ -165,11 +181,8 @@ enum txn_verdict step_connect(struct txn *t)
         rc = http_client_ready(t->up, &t->diag);
     else if (rc == 0)
         rc = ERR_AGAIN;
-    if (rc == ERR_AGAIN && txn_timed_out(t)) {
-        diag_set(&t->diag, unreachable(t), "no connection to %.*s within %u ms",
-                 STR_ARG(rt_name_text(leg_pool(t)->name)), txn_cfg(t)->timeouts.connect_ms);
-        rc = unreachable(t);
-    }
+    if (rc == ERR_AGAIN && txn_timed_out(t))
+        rc = connect_is_late(t);
     if (rc == ERR_AGAIN)
         return txn_wait(t, txn_cfg(t)->timeouts.connect_ms);
     if (rc < 0)

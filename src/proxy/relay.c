@@ -100,11 +100,14 @@ static enum txn_verdict leg_broke(struct txn *t, int code, const char *why)
     if (code == ERR_SERVICE_BROKEN)
         diag_set(&t->diag, code, "the service %.*s gave an answer that is not valid: %s",
                  STR_ARG(t->service->name), why);
+    else if (code == ERR_TLS) /* TLS 1.3: a certificate that it refuses is told so late */
+        diag_set(&t->diag, code, "TLS to the service %.*s: %.*s", STR_ARG(t->service->name),
+                 STR_ARG(rt_stream_why(&t->up->io.stream)));
     else
         diag_set(&t->diag, ERR_SERVICE_BROKEN,
                  "the service %.*s closed the connection before it answered",
                  STR_ARG(t->service->name));
-    return txn_leg_failed(t, unsent ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER, ERR_SERVICE_BROKEN);
+    return txn_leg_failed(t, unsent ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER, t->diag.code);
 }
 
 static enum txn_verdict leg_is_late(struct txn *t)
@@ -120,7 +123,7 @@ static enum txn_verdict leg_is_late(struct txn *t)
 static enum txn_verdict wait_for_answer(struct txn *t)
 {
     const struct cfg_timeouts *c = &txn_cfg(t)->timeouts;
-    bool service_is_full = http_has_output(&t->up->io);
+    bool service_is_full = http_is_full(&t->up->io);
     if (txn_timed_out(t)) {
         if (t->offering && !txn_is_overdue(t)) {
             t->offering = false;
@@ -131,6 +134,9 @@ static enum txn_verdict wait_for_answer(struct txn *t)
             return txn_refuse(t, ERR_REQUEST_TIMEOUT, "the request's body did not arrive in time");
         return leg_is_late(t);
     }
+    /* The rest of its body may be here, unread: that client has given up all the same. */
+    if (service_is_full && txn_client(t)->stream.has_hup)
+        return txn_drop(t, ERR_CLIENT_GONE);
     if (t->offering)
         return txn_wait(t, OFFER_MS);
     if (!t->request_done && !t->up_broken)
@@ -254,8 +260,7 @@ static enum txn_verdict switch_protocols(struct txn *t, const struct h1_head *he
 {
     if (!t->x->head.has_upgrade)
         return leg_broke(t, ERR_SERVICE_BROKEN, "it switches protocols unasked");
-    t->legs[t->leg_at].status = 101;
-    t->legs[t->leg_at].us = (uint32_t)(rt_mono_us() - t->leg_begun_us);
+    txn_leg_end(t, 101, 0);
     if (txn_write_answer_head(t, head) < 0)
         return txn_drop(t, ERR_CLIENT_GONE);
     http_client_head_end(t->up, head, 0);

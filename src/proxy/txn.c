@@ -64,6 +64,8 @@ static void finish(struct txn *t)
 {
     struct proxy_worker *w = t->worker;
     struct http_exchange *x = t->x;
+    if (t->leg_begun_us && !t->answer_begun)
+        txn_leg_end(t, 0, t->diag.code); /* it was cut off */
     txn_log(t);
     http_waiter_leave(&t->waiter);
     bool reusable = t->answer_begun && t->request_done && !t->up_broken && t->state == TXN_DONE;
@@ -141,6 +143,7 @@ void txn_begin(struct http_exchange *x)
 
 void txn_abort(struct txn *t)
 {
+    diag_set(&t->diag, ERR_DRAINING, "%s", err_text(ERR_DRAINING));
     t->keep = false;
     t->state = TXN_DONE;
     t->up_broken = true;
@@ -215,8 +218,8 @@ bool txn_leg_is_last(const struct txn *t)
 }
 
 /* A client that ends its sending while it waits for an answer has given up, as nginx and HAProxy
- * (abortonclose) take it; one that only ends its sending after a whole request with a body that is
- * still being passed on is noticed when that body is read. */
+ * (abortonclose) take it. While a body is still being passed on, that is noticed when its end is
+ * read, or when the service does not take it. */
 bool txn_client_is_gone(const struct txn *t)
 {
     const struct rt_stream *s = &txn_client(t)->stream;

@@ -169,6 +169,8 @@ static inline bool txn_is_chain(const struct txn *t)
     return t->n_legs > 1;
 }
 
+/* leg.c: notes how the present leg ended: with a status, or the code of what went wrong. */
+void txn_leg_end(struct txn *t, unsigned status, int code);
 /* leg.c: the present leg ended without a status. `end` says whether the request may have run. */
 enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code);
 /* A final status came: decide what becomes of it. The head is parsed anew where it is needed. */
