@@ -59,15 +59,18 @@ bool peer_wants_body(const struct http_exchange *x);
 
 /* ---- legs: the field Cheops-Leg (RFC 8941 dictionary) */
 
+#define PEER_LEG_DEADLINE_MAX_MS 3600000
+
 struct peer_leg {
-    struct str service;     /* name */
-    struct str transaction; /* 16 hexadecimal digits */
-    struct str scope;       /* frozen, canonical */
-    uint64_t deadline_ms;   /* left of the scope's timeout */
+    struct str service;   /* name */
+    uint64_t transaction; /* its identifier, the same at every site */
+    struct str scope;     /* frozen, canonical */
+    uint64_t deadline_ms; /* left of the scope's timeout */
 };
 
 void peer_leg_write(const struct peer_leg *leg, struct out *o);
-/* Strings are unquoted into the arena. ERR_BAD_REQUEST. */
+/* *out borrows the value and the arena. What it takes is what a site writes: each member once, a
+ * scope that is frozen and canonical. ERR_BAD_REQUEST with the member in d, ERR_NO_MEMORY. */
 int peer_leg_parse(struct str value, struct arena *a, struct peer_leg *out,
                    struct diag *d) MUST_USE;
 

@@ -95,16 +95,13 @@ static void put_expect(struct txn *t, struct out *o)
 
 static void put_leg(struct txn *t, struct out *o)
 {
-    char id[17];
-    struct out text;
     uint64_t now = rt_now_ms(t->worker->loop);
-    out_init(&text, id, sizeof id);
-    out_fmt(&text, "%016llx", (unsigned long long)t->id);
+    uint64_t left = t->total_due_ms > now ? t->total_due_ms - now : 1;
     struct peer_leg leg = {
         .service = t->service->name,
-        .transaction = out_get(&text),
+        .transaction = t->id,
         .scope = t->scope,
-        .deadline_ms = t->total_due_ms > now ? t->total_due_ms - now : 1,
+        .deadline_ms = left < PEER_LEG_DEADLINE_MAX_MS ? left : PEER_LEG_DEADLINE_MAX_MS,
     };
     OUT(o, "Cheops-Leg: ");
     peer_leg_write(&leg, o);

@@ -28,54 +28,53 @@ static enum txn_verdict write_peer_answer(struct txn *t, const struct peer_answe
     return txn_go(t, TXN_REFUSE); /* which flushes it */
 }
 
+/* Reads the field Cheops-Leg, and removes it with all that is not for a service. */
+static int take_leg_field(struct txn *t, struct peer_leg *leg)
+{
+    struct h1_head *h = &t->x->head;
+    size_t field = h1_find(h, H1_CHEOPS_LEG, 0);
+    int rc = peer_leg_parse(h1_value(h, field), &t->x->arena, leg, &t->diag);
+    if (rc == 0 && h1_find(h, H1_CHEOPS_LEG, field + 1) < h->n_fields)
+        rc = diag_set(&t->diag, ERR_BAD_REQUEST, "the field Cheops-Leg stands twice");
+    for (size_t i = 0; i < h->n_fields; i++)
+        if (str_eq_nocase(str_sub(h1_name(h, i), 0, 7), STR("cheops-")))
+            h->fields[i].drop = true;
+    return rc;
+}
+
 /* Checks what a leg says, and makes a transaction with one local leg of it. */
 static int begin_leg(struct txn *t)
 {
     const struct cfg *cfg = txn_cfg(t);
-    struct h1_head *h = &t->x->head;
     struct peer_leg leg;
-    size_t field = h1_find(h, H1_CHEOPS_LEG, 0);
     t->is_leg = true;
-    t->target = h->target;
-    if (field == h->n_fields)
-        return diag_set(&t->diag, ERR_BAD_REQUEST, "a request between sites without Cheops-Leg");
-    int rc = peer_leg_parse(h1_value(h, field), &t->x->arena, &leg, &t->diag);
+    t->target = t->x->head.target;
+    int rc = take_leg_field(t, &leg);
+    if (rc == 0)
+        rc = txn_check_head(t);
     if (rc < 0)
         return rc;
-    uint64_t id;
-    if (str_hex(leg.transaction, UINT64_MAX, &id) == 0)
-        t->id = id;
-    for (size_t i = 0; i < h->n_fields; i++)
-        if (str_eq_nocase(str_sub(h1_name(h, i), 0, 7), STR("cheops-")))
-            h->fields[i].drop = true;
+    t->id = leg.transaction;
     t->scope = leg.scope;
+    t->total_due_ms = rt_now_ms(t->worker->loop) + leg.deadline_ms;
     t->service = app_service_find(cfg->app, leg.service);
     if (!t->service)
         return diag_set(&t->diag, ERR_UNKNOWN_SERVICE, "the description here knows no service %.*s",
-                        STR_ARG(leg.service));
-    t->total_due_ms = rt_now_ms(t->worker->loop) + leg.deadline_ms;
+                        STR_ARG(str_sub(leg.service, 0, 100)));
+    txn_take_traceparent(t);
+    t->routed = true;
     return 0;
 }
 
 static int route_leg(struct txn *t)
 {
     const struct cfg *cfg = txn_cfg(t);
-    struct h1_head *h = &t->x->head;
-    size_t type = h1_find(h, H1_CONTENT_TYPE, 0), trace = h1_find(h, H1_TRACEPARENT, 0);
-    struct app_request r = {
-        .method = h->method_text,
-        .target = t->target,
-        .media_type = type < h->n_fields ? h1_value(h, type) : STR_NULL,
-        .body_is_whole = true,
-    };
-    int rc = begin_leg(t);
+    int rc = t->routed ? 0 : begin_leg(t);
     if (rc < 0)
         return rc;
-    r.target = t->target;
-    if (trace < h->n_fields)
-        t->traceparent = h1_value(h, trace);
-    app_classify(t->service, &r, &t->class_);
-    t->routed = true;
+    txn_classify(t);
+    if (t->class_.needs_body && txn_peek_wanted(t, cfg->limits.peek))
+        return ERR_MORE;
     if (!peer_is_allowed(cfg, t->from_site, t->service, t->class_.kind)) {
         diag_hint(&t->diag, "add it to `allow` of the asking site in this site's configuration");
         return diag_set(&t->diag, ERR_PEER_NOT_ALLOWED, "%.*s does not run %.*s of %.*s for %.*s",
@@ -116,6 +115,10 @@ enum txn_verdict step_peer(struct txn *t)
         PEER_REQUEST_ANSWERED)
         return write_peer_answer(t, &answer);
     rc = route_leg(t);
+    if (rc == ERR_MORE)
+        return txn_go(t, TXN_PEEK);
+    if (rc == 0 && arena_overflowed(&t->x->arena))
+        rc = diag_set(&t->diag, ERR_NO_MEMORY, "the leg needs more memory than request_memory");
     if (rc < 0)
         return txn_refuse(t, rc, "%s", err_text(rc));
     return txn_go(t, TXN_LEG);

@@ -47,13 +47,13 @@ static int find_service(struct txn *t)
                     STR_ARG(str_sub(t->x->head.authority, 0, 100)), STR_ARG(str_sub(path, 0, 100)));
 }
 
-static int take_traceparent(struct txn *t)
+void txn_take_traceparent(struct txn *t)
 {
     const struct h1_head *h = &t->x->head;
     size_t i = h1_find(h, H1_TRACEPARENT, 0);
     if (i < h->n_fields && uri_is_traceparent(h1_value(h, i))) {
         t->traceparent = h1_value(h, i);
-        return 0;
+        return;
     }
     for (; i < h->n_fields; i = h1_find(h, H1_TRACEPARENT, i + 1))
         h->fields[i].drop = true; /* malformed: begun anew (W3C Trace Context section 3.2) */
@@ -63,10 +63,9 @@ static int take_traceparent(struct txn *t)
             (unsigned long long)(t->begun_wall_us * 0x9e3779b97f4a7c15ull),
             (unsigned long long)t->id);
     t->traceparent = out_get(&o);
-    return 0;
 }
 
-static void classify(struct txn *t)
+void txn_classify(struct txn *t)
 {
     const struct h1_head *h = &t->x->head;
     size_t type = h1_find(h, H1_CONTENT_TYPE, 0);
@@ -80,12 +79,27 @@ static void classify(struct txn *t)
     app_classify(t->service, &r, &t->class_);
 }
 
-/* Reads that are needed before the request can be routed; 0: none. */
-static size_t wanted_body(const struct txn *t, size_t limit)
+bool txn_peek_wanted(struct txn *t, size_t limit)
 {
     if (t->kept_whole || t->x->head.framing == H1_NO_BODY || t->kept.n >= limit)
-        return 0;
-    return limit;
+        return false;
+    t->peek_limit = limit;
+    return true;
+}
+
+int txn_check_head(struct txn *t)
+{
+    const struct h1_head *h = &t->x->head;
+    const struct cfg_limits *limits = &txn_cfg(t)->limits;
+    if (h->framing == H1_LENGTH && limits->body && h->length > limits->body)
+        return diag_set(&t->diag, ERR_BODY_TOO_LARGE, "the body has %llu bytes, more than %llu",
+                        (unsigned long long)h->length, (unsigned long long)limits->body);
+    if (h1_find(h, H1_VIA, 0) < h->n_fields && passes(t) > MAX_PASSES) {
+        diag_hint(&t->diag, "a service's url leads back to a listener of Cheops");
+        return diag_set(&t->diag, ERR_LOOP, "the request has passed %.*s more than %d times",
+                        STR_ARG(txn_cfg(t)->site), MAX_PASSES);
+    }
+    return 0;
 }
 
 /* A carrier in the path is gone from the target: what was classified had it, and so may have the
@@ -96,7 +110,7 @@ static void follow_cuts(struct txn *t)
     size_t cut = c->body_cut_to - c->body_cut_from;
     if (t->target.p != c->target.p) {
         t->target = c->target;
-        classify(t);
+        txn_classify(t);
     }
     if (cut == 0)
         return;
@@ -112,24 +126,20 @@ static void follow_cuts(struct txn *t)
 static int begin_route(struct txn *t)
 {
     struct h1_head *h = &t->x->head;
-    const struct cfg_limits *limits = &txn_cfg(t)->limits;
-    if (h->framing == H1_LENGTH && limits->body && h->length > limits->body)
-        return diag_set(&t->diag, ERR_BODY_TOO_LARGE, "the body has %llu bytes, more than %llu",
-                        (unsigned long long)h->length, (unsigned long long)limits->body);
     t->target = h->target;
-    if (h1_find(h, H1_VIA, 0) < h->n_fields && passes(t) > MAX_PASSES) {
-        diag_hint(&t->diag, "a service's url leads back to a listener of Cheops");
-        return diag_set(&t->diag, ERR_LOOP, "the request has passed %.*s more than %d times",
-                        STR_ARG(txn_cfg(t)->site), MAX_PASSES);
-    }
-    int rc = app_carriers_read(txn_cfg(t)->app, h, &t->x->arena, &t->carried, &t->diag);
+    int rc = txn_check_head(t);
+    if (rc < 0)
+        return rc;
+    rc = app_carriers_read(txn_cfg(t)->app, h, &t->x->arena, &t->carried, &t->diag);
     t->target = t->carried.target;
     if (rc < 0) {
         find_service(t); /* for the shape of the error */
         return rc;
     }
     rc = find_service(t);
-    return rc < 0 ? rc : take_traceparent(t);
+    if (rc == 0)
+        txn_take_traceparent(t);
+    return rc;
 }
 
 /* Carrier 7, when no other is there. */
@@ -238,14 +248,12 @@ static int route_client(struct txn *t)
             return rc;
         t->routed = true;
     }
-    classify(t);
+    txn_classify(t);
     size_t peek = txn_cfg(t)->limits.peek;
     bool wants =
         t->class_.needs_body || app_carriers_want_body(txn_cfg(t)->app, &t->class_, &t->carried);
-    if (wants && wanted_body(t, peek)) {
-        t->peek_limit = peek;
+    if (wants && txn_peek_wanted(t, peek))
         return ERR_MORE;
-    }
     rc = app_carriers_read_body(txn_cfg(t)->app, &t->class_, t->kept, &t->x->arena, &t->carried,
                                 &t->diag);
     if (rc < 0)
@@ -257,10 +265,8 @@ static int route_client(struct txn *t)
         return 0;
     if (!t->plan)
         rc = make_plan(t);
-    if (rc == 0 && txn_is_chain(t) && wanted_body(t, txn_cfg(t)->limits.replay)) {
-        t->peek_limit = txn_cfg(t)->limits.replay;
+    if (rc == 0 && txn_is_chain(t) && txn_peek_wanted(t, txn_cfg(t)->limits.replay))
         return ERR_MORE;
-    }
     return rc;
 }
 
@@ -340,7 +346,7 @@ enum txn_verdict step_peek(struct txn *t)
     if (rc == 0)
         t->kept_whole = true;
     if (rc == 0 || rc == ERR_LIMIT)
-        return txn_go(t, TXN_ROUTE);
+        return txn_go(t, t->is_leg ? TXN_PEER : TXN_ROUTE);
     if (rc == ERR_AGAIN) {
         if (txn_timed_out(t))
             return txn_refuse(t, ERR_REQUEST_TIMEOUT, "the request's body did not arrive in time");

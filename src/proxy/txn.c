@@ -6,7 +6,8 @@
  *   PEEK       │                   │ └────> TUNNEL ──> DONE
  *    │         │                   │
  *    └─────────┴───────────────────┴──> REFUSE ──> DONE
- *   PEER (what comes from another site) ──> LEG, REFUSE (which also ends an own answer), DONE
+ *   PEER (what comes from another site) <──> PEEK
+ *                                        ──> LEG, REFUSE (which also ends an own answer), DONE
  *
  *   where it waits        for what                                  bounded by
  *   PEEK, PEER            the client's body                         client_body
@@ -34,8 +35,8 @@ static const struct {
     unsigned next; /* states that it may go to */
 } states[TXN_STATE_COUNT] = {
     [TXN_ROUTE] = {"route", step_route, BIT(PEEK) | BIT(PEER) | BIT(LEG) | BIT(REFUSE) | BIT(DONE)},
-    [TXN_PEEK] = {"peek", step_peek, BIT(ROUTE) | BIT(REFUSE) | BIT(DONE)},
-    [TXN_PEER] = {"peer", step_peer, BIT(LEG) | BIT(REFUSE) | BIT(DONE)},
+    [TXN_PEEK] = {"peek", step_peek, BIT(ROUTE) | BIT(PEER) | BIT(REFUSE) | BIT(DONE)},
+    [TXN_PEER] = {"peer", step_peer, BIT(PEEK) | BIT(LEG) | BIT(REFUSE) | BIT(DONE)},
     [TXN_LEG] = {"leg", step_leg, BIT(CONNECT) | BIT(ANSWER) | BIT(REFUSE) | BIT(DONE)},
     [TXN_CONNECT] = {"connect", step_connect,
                      BIT(RELAY) | BIT(LEG) | BIT(ANSWER) | BIT(REFUSE) | BIT(DONE)},

@@ -177,6 +177,15 @@ enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code);
 enum txn_verdict txn_leg_answered(struct txn *t, unsigned status, bool is_empty_select);
 /* The client closed or broke while it waits. */
 bool txn_client_is_gone(const struct txn *t);
+/* route.c, for clients' requests and for legs: what is refused for its size, or because Via shows
+ * that it goes in circles. */
+int txn_check_head(struct txn *t);
+/* Takes up the trace that the request is part of, or begins one. */
+void txn_take_traceparent(struct txn *t);
+/* By the target as it is now, and what of the body was read ahead. */
+void txn_classify(struct txn *t);
+/* Whether more of the body is to be read ahead, up to limit: PEEK does it then. */
+bool txn_peek_wanted(struct txn *t, size_t limit);
 /* route.c: makes the identifiers of carrier 7 and remembers the scope under them, once. */
 void txn_remember(struct txn *t);
 
