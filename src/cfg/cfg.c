@@ -1,6 +1,7 @@
 #include "cfg/cfg.h"
 #include "cfg/file.h"
 #include "cfg/site.h"
+#include "scope/scope.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,27 +11,13 @@
 
 int cfg_check_site_name(struct yaml_reader *r, const struct yaml *n)
 {
-    static const char *const words[] = {"here",        "around",  "prime",  "wait",
-                                        "consistency", "timeout", "missing"};
-    struct str s = n->text;
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (str_eq(s, str_of(words[i])))
-            return yaml_error(n, r->file, r->d,
-                              "'%.*s' is a word of the scope language: no site can have that name",
-                              STR_ARG(s));
-    bool good = s.n > 0 && s.n <= 63 && s.p[0] != '-' && s.p[0] != '.';
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        good &= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                c == '_' || c == '-' || c == '.';
-    }
-    if (good)
+    if (scope_is_site_name(n->text))
         return 0;
     return yaml_error(
         n, r->file, r->d,
-        "'%.*s' is not a site name: letters, digits, '_', and after the first '.' and "
-        "'-', at most 63",
-        STR_ARG(str_sub(s, 0, 80)));
+        "'%.*s' is not a site name: letters, digits, '_', and after the first '.' and '-', at most "
+        "%d, and no word of the scope language",
+        STR_ARG(str_sub(n->text, 0, 80)), SCOPE_MAX_NAME);
 }
 
 /* ---- time-outs and limits, from their tables */

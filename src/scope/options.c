@@ -16,3 +16,9 @@ enum scope_option scope_option_find(struct str name)
         i++;
     return (enum scope_option)i;
 }
+
+bool scope_is_site_name(struct str name)
+{
+    return scope_is_name(name) && !str_eq(name, STR("here")) &&
+           scope_option_find(name) == SCOPE_OPTION_COUNT; /* around is among the options */
+}

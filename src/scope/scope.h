@@ -110,6 +110,10 @@ void scope_print_loc(const struct scope_loc *loc, struct out *o);
 int scope_freeze(const struct scope *s, struct str origin, struct str service, struct arena *arena,
                  struct scope **out, struct diag *d) MUST_USE;
 
+/* Whether a site can have that name: what the grammar calls a name, and none of the language's own
+ * words. */
+bool scope_is_site_name(struct str name);
+
 /* The binding that a request for (service, type) falls under: "service.type", then type, then
  * service (a bare location counts as that: before freezing it is the request's own service), then
  * "*". A name that is both a service and a type means the service (`type_is_service`). type may be

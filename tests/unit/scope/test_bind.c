@@ -197,10 +197,27 @@ static void test_names(void **state)
     parse_fini(&p);
 }
 
+static void test_site_names(void **state)
+{
+    static const char *const good[] = {"Nantes", "_", "0", "a.b-c", "Here", "hereabouts"};
+    static const char *const bad[] = {
+        "",       "-a",    ".a",   "a b",     "a:b",     "é",           "*",   "here",
+        "around", "prime", "wait", "timeout", "missing", "consistency", "a/b", "\"A\""};
+    char longest[SCOPE_MAX_NAME + 2];
+    memset(longest, 'a', sizeof longest);
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        assert_true(scope_is_site_name(str_of(good[i])));
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        assert_false(scope_is_site_name(str_of(bad[i])));
+    assert_true(scope_is_site_name((struct str){longest, SCOPE_MAX_NAME}));
+    assert_false(scope_is_site_name((struct str){longest, SCOPE_MAX_NAME + 1}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_freeze),
+        cmocka_unit_test(test_site_names),
         cmocka_unit_test(test_freeze_is_final),
         cmocka_unit_test(test_freeze_refuses),
         cmocka_unit_test(test_freeze_without_a_service),
