@@ -41,7 +41,7 @@ class Authority:
             raise LabError(f"{self.command} ca {' '.join(arguments)}: status {status}\n{tail(self.log)}")
 
     def create(self):
-        self._cheops("init", self.folder)
+        self._cheops("init", "--dir", self.folder)
 
     def issue(self, name):
         self._cheops("issue", "--dir", self.folder, name)

@@ -63,12 +63,15 @@ class Site:
             f"site: {self.name}\napplication: {TOP}/apps/example.yaml\nworkers: 2\n"
             f"listeners: [{{address: \"127.0.0.1:{self.port}\"}}]\n"
             f"services: {{a: {{url: \"http://127.0.0.1:{self.service.port}\"}}}}\n"
-            f"peers:\n  listen: 127.0.0.1:{self.peer_port}\n  plain: true\n  heartbeat: 100ms\n"
+            f"peers:\n  listen: 127.0.0.1:{self.peer_port}\n{self.peer_settings()}  heartbeat: 100ms\n"
             f"  suspect: 500ms\n  down: 1s\n  sites:\n{sites or '    {}'}\n"
             f"admin: {{socket: {self.socket}}}\nlog: {{access: {self.folder}/{self.name}.log}}\n{extra}")
         self.process = subprocess.Popen([str(BUILD / "cheopsd"), str(config)], stderr=subprocess.PIPE,
                                         stdin=subprocess.DEVNULL, text=True)
         until(self.is_ready, f"{self.name} to be ready")
+
+    def peer_settings(self):
+        return "  plain: true\n"
 
     def is_ready(self):
         assert self.process.poll() is None, self.process.stderr.read()
