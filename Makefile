@@ -11,9 +11,8 @@ build/build.ninja:
 	meson setup build
 
 demo:
-	@tools/deps --only build --only demo
-	@$(MAKE) --no-print-directory all
-	@lab/demo
+	@began=$$(date +%s); tools/deps --only build --only demo && \
+	$(MAKE) --no-print-directory all && lab/demo --began $$began
 
 # All tests that a change must pass; under half an hour.
 test:

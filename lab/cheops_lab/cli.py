@@ -13,14 +13,17 @@ from .progress import Progress
 from .run import base_folder, default_folder, known_labs
 
 DEFAULT_TOPOLOGY = os.path.join(TOP, "lab", "topologies", "three.yaml")
+VARIABLE = "CHEOPS_LAB"  # the run directory of the lab that is meant
 
 
 def which(asked):
-    """The lab that is meant: by --run, by name, or the only one there is."""
+    """The lab that is meant: by --run, by name, by the environment, or the only one there is."""
     if asked.run:
         return Lab(asked.run)
     if asked.name:
         return Lab(default_folder(asked.name))
+    if os.environ.get(VARIABLE):
+        return Lab(os.environ[VARIABLE])
     known = known_labs()
     if len(known) == 1:
         return Lab(default_folder(known[0]))

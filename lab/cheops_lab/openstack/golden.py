@@ -23,7 +23,7 @@ from .config import write_config
 
 PACKAGES = ("keystone", "python3-keystone", "glance-api", "python3-glance", "mariadb-server-core",
             "python3-sqlalchemy")
-RECIPE = 1  # counts changes of this file that make what was made before stale
+RECIPE = 2  # counts changes of this file that make what was made before stale
 COMMAND_S = 300
 PASSWORD = "admin"         # of the user admin
 SERVICE_PASSWORD = "service"
@@ -95,6 +95,7 @@ def make_keystone(work, socket):
         "DEFAULT": {"log_file": os.path.join(work, "logs", "keystone.log"), "use_stderr": "false"},
         "database": {"connection": database.url(socket, "keystone")},
         "fernet_tokens": {"key_repository": os.path.join(golden, "fernet-keys")},
+        "fernet_receipts": {"key_repository": os.path.join(golden, "fernet-keys")},  # else one in /etc
         "credential": {"key_repository": os.path.join(golden, "credential-keys")},
         "identity": {"password_hash_rounds": 4},  # the least: 12, the default, takes 0.2 s a password
     })

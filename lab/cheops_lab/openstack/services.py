@@ -88,6 +88,7 @@ class OpenStack:
             "database": {"connection": database.url(self.socket, "keystone")},
             "token": {"provider": "fernet", "expiration": TOKEN_LIFE_S},
             "fernet_tokens": {"key_repository": self.path("fernet-keys")},
+            "fernet_receipts": {"key_repository": self.path("fernet-keys")},
             "credential": {"key_repository": self.path("credential-keys")},
             "identity": {"password_hash_rounds": 4},
             "cache": {"enabled": "true", "backend": "oslo_cache.dict"},
