@@ -69,6 +69,8 @@ static void drain_worker(struct rt_loop *l, struct rt_message *m)
 {
     struct worker_thread *t = CONTAINER_OF(m, struct worker_thread, drain);
     (void)l;
+    if (!t->worker)
+        return; /* it was told to stop before it looked */
     t->worker->context = t;
     t->worker->on_drained = on_drained;
     proxy_worker_drain(t->worker);
@@ -129,8 +131,6 @@ static void stop_workers(struct daemon *x)
         if (t->loop)
             rt_loop_destroy(&t->loop);
     }
-    free(x->threads);
-    free(x->workers);
 }
 
 /* ---- signals */
@@ -250,6 +250,8 @@ static void close_all(struct daemon *x)
         http_env_fini(&x->env);
         rt_loop_destroy(&x->loop);
     }
+    free(x->threads); /* until then the control loop may get what the workers had to say */
+    free(x->workers);
     peer_destroy(&x->shared.peer);
     proxy_memory_destroy(&x->shared.memory);
     rt_log_close(&x->shared.access_log);
