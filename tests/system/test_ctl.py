@@ -3,7 +3,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import BUILD, Site, until
+from support import BUILD, Site, until
 
 
 def cheops(*arguments, status=0):
@@ -17,7 +17,6 @@ class TlsSite(Site):
     """A site whose links are made with the certificates of `cheops ca`, copied as an operator would."""
 
     def take_certificate(self, authority, name=None):
-        self.files = {"certificate": f"{self.name}.crt", "key": f"{self.name}.key", "ca": "ca.crt"}
         own = self.folder / f"{self.name}.tls"
         own.mkdir(exist_ok=True)
         for suffix in (".crt", ".key"):
@@ -30,9 +29,8 @@ class TlsSite(Site):
 
     def peer_settings(self):
         own = self.folder / f"{self.name}.tls"
-        return "".join(f"  {key}: {own / file}\n" for key, file in
-                       [("certificate", f"{self.name}.crt"), ("key", f"{self.name}.key"), ("ca", "ca.crt"),
-                        ("crl", "crl.pem")])
+        files = {"certificate": f"{self.name}.crt", "key": f"{self.name}.key", "ca": "ca.crt", "crl": "crl.pem"}
+        return {key: str(own / file) for key, file in files.items()}
 
     def error_about(self, other):
         row = next(s for s in self.admin("/v1/sites")[1]["sites"] if s["site"] == other.name)
@@ -81,7 +79,7 @@ def test_a_revoked_site_gets_nothing(authority, tls_sites):
     until(lambda: paris.error_about(nantes), "Paris to be refused")
     assert nantes.ask(Scope="{a: Paris}")[0] == 503
     assert paris.ask(Scope="{a: Nantes}")[0] == 503
-    assert not nantes.service.seen and not paris.service.seen
+    assert not nantes.service.requests and not paris.service.requests
 
 
 def test_a_site_with_anothers_certificate_gets_nothing(authority, tls_sites):
@@ -94,4 +92,4 @@ def test_a_site_with_anothers_certificate_gets_nothing(authority, tls_sites):
     until(lambda: "names no site" in paris.error_about(nantes), "Paris to be refused")
     assert nantes.ask(Scope="{a: Paris}")[0] == 503
     assert paris.ask(Scope="{a: Nantes}")[0] == 503
-    assert not nantes.service.seen and not paris.service.seen
+    assert not nantes.service.requests and not paris.service.requests
