@@ -4,6 +4,7 @@ A proxy is run twice under the tool with the same number of connections and diff
 requests; the difference is what the further requests cost, without start, end and connections.
 """
 import re
+import subprocess
 
 from .load import Load, LoadError, send
 
@@ -28,19 +29,33 @@ def _two_runs(proxy, wrap, connections, tls, read):
 
 
 def instructions(proxy, connections=64, tls=False):
-    """User-space instructions per request, of all threads."""
+    """User-space instructions per request, of all threads, by function, and "all"."""
     out = proxy.stage.path("callgrind.out")
     wrap = ["valgrind", "--quiet", "--tool=callgrind", f"--callgrind-out-file={out}"]
 
     def read():
-        with open(out, encoding="utf-8", errors="replace") as text:
-            for line in text:
-                found = re.match(r"(?:summary|totals): (\d+)$", line)
-                if found:
-                    return {"all": int(found.group(1))}
-        raise LoadError(f"callgrind counted nothing of {proxy.name}")
+        done = subprocess.run(["callgrind_annotate", "--threshold=100", "--auto=no", out], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        counts = {}
+        for line in done.stdout.splitlines():
+            found = re.match(r" *([\d,]+) \([\d. ]+%\)  (.*)", line)
+            if found:
+                name = _function(found.group(2))
+                counts[name] = counts.get(name, 0) + int(found.group(1).replace(",", ""))
+        if "all" not in counts:
+            raise LoadError(f"callgrind counted nothing of {proxy.name}\n{done.stderr}")
+        return counts
 
-    return _two_runs(proxy, wrap, connections, tls, read)["all"]
+    return _two_runs(proxy, wrap, connections, tls, read)
+
+
+def _function(text):
+    """Its name, of "file:name [object]"; where there are no symbols, the object's."""
+    if text == "PROGRAM TOTALS":
+        return "all"
+    where, _, binary = text.partition(" [")
+    name = re.sub(r"'\d+$", "", where.rpartition(":")[2])
+    return f"({binary.rstrip(']').rpartition('/')[2]})" if name.startswith("0x") else name
 
 
 def system_calls(proxy, connections=64, tls=False):

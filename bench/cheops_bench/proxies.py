@@ -145,12 +145,13 @@ class Cheops(Proxy):
         ports = {site: {"door": free_port(), "tls": free_port(), "peer": free_port()} for site in self.sites}
         started = {}
         for site in self.sites:
-            config = self._configure(site, ports, loops)
+            config = self.stage.write(f"{self.name}-{site}.yaml",
+                                      yaml.safe_dump(self.configuration(site, ports, loops), sort_keys=False))
             command = [os.path.join(self.stage.build, "cheopsd"), config]
             started[site] = self.stage.start(f"{self.name}-{site}", [*(wrap if site == self.measured else ()),
                                                                      *command], ports[site]["door"])
         for site in self.sites:
-            wait.until(lambda site=site: self._sees_all(site), f"{site} to see the others", START_S,
+            wait.until(lambda site=site: self.sees_all(site), f"{site} to see the others", START_S,
                        process=started[site])
         others = [process for site, process in started.items() if site != self.measured]
         return Running(self, started[self.measured], ports["Nantes"]["door"], ports["Nantes"]["tls"], others)
@@ -158,7 +159,7 @@ class Cheops(Proxy):
     def _socket(self, site):
         return self.stage.path(f"{self.name}-{site}.sock")
 
-    def _configure(self, site, ports, loops):
+    def configuration(self, site, ports, loops):
         here = self.stage.origins["here" if site == "Nantes" else "there"]
         door = {"certificate": self.stage.path("door.crt"), "key": self.stage.path("door.key")}
         config = {
@@ -176,9 +177,9 @@ class Cheops(Proxy):
                 "sites": {other: {"address": f"127.0.0.1:{ports[other]['peer']}"}
                           for other in self.sites if other != site},
             }
-        return self.stage.write(f"{self.name}-{site}.yaml", yaml.safe_dump(config, sort_keys=False))
+        return config
 
-    def _sees_all(self, site):
+    def sees_all(self, site):
         connection = AdminConnection(self._socket(site), 10)
         try:
             connection.request("GET", "/v1/sites")

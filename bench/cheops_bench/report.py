@@ -41,17 +41,33 @@ class Report:
         os.rename(path + ".new", path)
 
     def text(self, proxies):
-        """One table: a line a proxy, a column for each measure and cell."""
-        columns = list(dict.fromkeys((row["measure"], row["cell"]) for row in self.rows))
-        values = {(row["proxy"], row["measure"], row["cell"]): row["value"] for row in self.rows}
-        lines = [["", *(measure for measure, _ in columns)], ["", *(cell for _, cell in columns)]]
+        """A table a measure: a line a cell, a column a proxy."""
+        texts = []
+        for measure in dict.fromkeys(row["measure"] for row in self.rows):
+            rows = [row for row in self.rows if row["measure"] == measure]
+            values = {(row["cell"], row["proxy"]): row["value"] for row in rows}
+            cells = list(dict.fromkeys(row["cell"] for row in rows))
+            known = [proxy for proxy in proxies if any((cell, proxy.name) in values for cell in cells)]
+            lines = [[measure, *(proxy.name for proxy in known)]]
+            lines += [[cell, *(_number(values.get((cell, proxy.name))) for proxy in known)] for cell in cells]
+            texts.append(_align(lines))
+        return "\n\n".join(texts)
+
+    def functions(self, proxies):
+        """Where the instructions go: a table a proxy."""
+        lines = []
         for proxy in proxies:
-            cells = [values.get((proxy.name, *column)) for column in columns]
-            if any(cell is not None for cell in cells):
-                lines.append([proxy.label, *(_number(cell) for cell in cells)])
-        widths = [max(map(len, column)) for column in zip(*lines)]
-        return "\n".join("  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:]))])
-                         for line in lines)
+            for row in self.rows:
+                if row["proxy"] == proxy.name and "functions" in row:
+                    lines += ["", proxy.label]
+                    lines += [f"{n:9,d} {100 * n / row['value']:5.1f} %  {name}" for name, n in row["functions"].items()]
+        return "\n".join(lines)
+
+
+def _align(lines):
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:]))])
+                     for line in lines)
 
 
 def _number(value):
