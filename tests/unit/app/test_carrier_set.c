@@ -144,28 +144,46 @@ static void test_round_trip(void **state)
     }
 }
 
+/* The names at the start of lines "name: value", each with a blank behind it. */
+static void names_of_lines(struct str lines, struct out *o)
+{
+    struct str line;
+    while (str_split(&lines, '\n', &line) && line.n) {
+        out_str(o, str_sub(line, 0, (size_t)str_find(line, ':')));
+        out_char(o, ' ');
+    }
+}
+
 static void test_names(void **state)
 {
     static const struct {
         const char *propagate;
         const struct app_service *service;
         bool with_suffix;
-        const char *want;
+        const char *fields, *want;
     } rows[] = {
-        {"", &image, true, "tracestate "},
-        {"sbct", &image, true, "Scope baggage tracestate X-Auth-Token X-Request-ID "},
-        {"sbct", &image, false, "Scope baggage tracestate X-Request-ID "},
-        {"sbct", &identity, true, "Scope baggage tracestate X-Request-ID "},
+        {"", &image, true, "X-Auth-Token: a\r\n", "tracestate "},
+        {"sbct", &image, true, "", "Scope baggage tracestate X-Request-ID "},
+        {"sbct", &image, true, "X-Auth-Token: \r\n", "Scope baggage tracestate X-Request-ID "},
+        {"sbct", &image, true, "X-Auth-Token: a\r\n",
+         "Scope baggage tracestate X-Auth-Token X-Request-ID "},
+        {"sbct", &image, false, "X-Auth-Token: a\r\n", "Scope baggage tracestate X-Request-ID "},
+        {"sbct", &identity, true, "X-Auth-Token: a\r\n", "Scope baggage tracestate X-Request-ID "},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         for (size_t max = 0; max < 8; max++) {
             struct app app = app_of(rows[i].propagate);
-            struct app_carriers_in in = {
-                &app, rows[i].service, rows[i].with_suffix, STR("x"), {{0}}};
+            struct app_carriers_in in = {&app,
+                                         rows[i].service,
+                                         rows[i].with_suffix,
+                                         STR("x"),
+                                         {STR("00c0ffee00c0ffee"), STR("req-1")}};
+            struct request r;
             struct str names[8];
-            char text[128];
-            struct out o;
-            size_t n = app_carriers_names(&in, names, max);
+            char text[128], written[512], lines[512];
+            struct out o, l, w;
+            request_init(&r, "GET", "/", rows[i].fields);
+            size_t n = app_carriers_names(&in, &r.head, names, max);
             assert_true(n <= max);
             out_init(&o, text, sizeof text);
             for (size_t k = 0; k < n; k++) {
@@ -173,8 +191,15 @@ static void test_names(void **state)
                 OUT(&o, " ");
             }
             assert_true(str_starts(str_of(rows[i].want), out_get(&o)));
-            if (max >= 5)
+            if (max >= 5) { /* they are what is written */
                 assert_str(out_get(&o), rows[i].want);
+                out_init(&l, lines, sizeof lines);
+                out_init(&w, written, sizeof written);
+                app_carriers_set(&in, &r.head, &l);
+                names_of_lines(out_get(&l), &w);
+                assert_str(out_get(&w), rows[i].want);
+            }
+            request_fini(&r);
         }
 }
 
