@@ -7,6 +7,7 @@
 
 static const struct ctl_command commands[] = {
     {"ca", ctl_cmd_ca, "the authority that sites trust: its certificates, and their end"},
+    {"explain", ctl_cmd_explain, "print what a scope means for a request, without running it"},
     {"op", ctl_cmd_op, "the order of operations under a resolution matrix"},
     {"scope", ctl_cmd_scope, "check a scope and print its canonical form"},
 };

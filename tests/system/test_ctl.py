@@ -1,5 +1,8 @@
 """The command `cheops` with real daemons."""
+import json
+import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -93,3 +96,86 @@ def test_a_site_with_anothers_certificate_gets_nothing(authority, tls_sites):
     assert nantes.ask(Scope="{a: Paris}")[0] == 503
     assert paris.ask(Scope="{a: Nantes}")[0] == 503
     assert not nantes.service.requests and not paris.service.requests
+
+
+# ---- explain
+
+# Requests whose plan needs no other site's state: word for word the same from both.
+AT_HOME = [
+    ("GET", "/a/things"),
+    ("GET", "/a/things", "--scope", "{a: Nantes}", "--header", "X-Auth-Token: secret"),
+    ("POST", "/a/things", "--scope", "here"),
+    ("GET", "/a/things/7?name=x", "--scope", "{b: Paris, *: here, timeout: 2s}"),
+    ("GET", "/a/things", "--header", "Scope: {a: Nantes}"),
+    ("GET", "/", "--service", "a", "--scope", "{*: Nantes}"),
+    ("GET", "/a/things", "--scope", "{a: Pariss}"),
+    ("GET", "/a/things", "--scope", "{a: Par is}"),
+    ("GET", "/nowhere"),
+    ("GET", "/", "--service", "aa"),
+    ("GE T", "/a/things"),
+    ("GET", "/a/things", "--header", "no field"),
+    ("GET", "/a/things", "--scope", "+%41&{a}\n"),
+]
+
+
+def explain(*arguments):
+    return subprocess.run([str(BUILD / "cheops"), "explain", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+def test_a_plan_is_the_same_offline_and_live(make_sites):
+    nantes, _ = make_sites("Nantes", "Paris")
+    config = nantes.folder / "Nantes.yaml"
+    for arguments in AT_HOME:
+        for more in ([], ["--json"]):
+            offline = explain("--config", config, *more, *arguments)
+            live = explain("--admin", nantes.socket, *more, *arguments)
+            assert (offline.stdout, offline.stderr, offline.returncode) == \
+                   (live.stdout, live.stderr, live.returncode), arguments
+            if more:
+                assert offline.returncode == (1 if json.loads(offline.stdout).get("ok") is False else 0), arguments
+            assert "secret" not in live.stdout + live.stderr
+    assert not nantes.service.requests
+
+
+def test_a_live_plan_knows_the_other_sites(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    asked = ("--json", "--scope", "{a: around(Nantes, 10s)}", "GET", "/a/things")
+    offline = json.loads(explain("--config", nantes.folder / "Nantes.yaml", *asked).stdout)
+    live = json.loads(explain("--admin", nantes.socket, *asked).stdout)
+    assert [leg["site"] for leg in live["legs"]] == ["Nantes", "Paris"]
+    assert live["legs"][1]["state"] == "up" and live["legs"][1]["rtt_us"] >= 0
+    assert [leg["site"] for leg in offline["legs"]] == ["Nantes"]
+    assert offline["left_out"][0]["sites"] == [{"site": "Paris", "rtt_us": None}]
+    asked = ("--json", "--scope", "{a: Nantes ; Paris}", "GET", "/a/things")
+    offline = json.loads(explain("--config", nantes.folder / "Nantes.yaml", *asked).stdout)
+    live = json.loads(explain("--admin", nantes.socket, *asked).stdout)
+    for plan in (offline, live):
+        del plan["legs"][1]["state"], plan["legs"][1]["rtt_us"]
+    assert offline == live
+    paris.process.send_signal(signal.SIGSTOP)
+    until(lambda: nantes.sees(paris, "down"), "Paris to be down")
+    live = explain("--admin", nantes.socket, "--scope", "{a: Paris}", "GET", "/a/things").stdout
+    assert re.search(r"^  site      Paris  down", live, re.M), live
+
+
+def test_a_daemon_that_does_not_answer(make_sites):
+    nantes, = make_sites("Nantes")
+    nantes.process.send_signal(signal.SIGSTOP)
+    done = explain("--admin", nantes.socket, "GET", "/a/things")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"cheopsd does not answer at {nantes.socket} within 10 s" in done.stderr
+
+
+def test_there_is_no_daemon(tmp_path):
+    done = explain("--admin", tmp_path / "none.sock", "GET", "/")
+    assert done.returncode == 1 and "No such file or directory" in done.stderr and "is cheopsd running?" in done.stderr
+    done = explain("--config", tmp_path / "none.yaml", "GET", "/")
+    assert done.returncode == 1 and "none.yaml cannot be opened" in done.stderr
+
+
+def test_no_proxy_of_the_environment_is_asked(make_sites, monkeypatch):
+    nantes, = make_sites("Nantes")
+    for name in ("http_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert explain("--admin", nantes.socket, "GET", "/a/things").returncode == 0
