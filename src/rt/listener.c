@@ -172,6 +172,15 @@ int rt_listener_start(struct rt_listener *l, struct rt_loop *loop, int fd,
     return rc;
 }
 
+int rt_listener_share(const struct rt_listener *l, int *fd, struct diag *d)
+{
+    *fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+    if (*fd < 0)
+        return diag_set(d, ERR_SYSTEM, "cannot share a listening socket: %s",
+                        strerrordesc_np(errno));
+    return 0;
+}
+
 void rt_listener_stop(struct rt_listener *l)
 {
     if (!l->loop || l->fd < 0)

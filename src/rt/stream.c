@@ -240,6 +240,14 @@ void rt_stream_close(struct rt_stream *s)
     s->can_read = s->can_write = s->is_connecting = false;
 }
 
+void rt_stream_abort(struct rt_stream *s)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (s->ops && s->fd >= 0) /* a Unix socket has no reset */
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    rt_stream_close(s);
+}
+
 int rt_stream_move(struct rt_stream *to, struct rt_stream *from, struct rt_task *task)
 {
     *to = *from;

@@ -108,6 +108,9 @@ static inline ssize_t rt_write(struct rt_stream *s, const struct iovec *iov, int
 int rt_stream_shutdown(struct rt_stream *s);
 /* Frees what it holds; may be called again. The task is not woken any more. */
 void rt_stream_close(struct rt_stream *s);
+/* Closes so that the other side sees a broken connection, not the end of what was sent: a reset;
+ * over TLS the lack of a close_notify tells the same. Bytes under way may be lost. */
+void rt_stream_abort(struct rt_stream *s);
 static inline bool rt_stream_is_open(const struct rt_stream *s)
 {
     return s->ops != NULL;
@@ -178,6 +181,8 @@ int rt_listen(const struct rt_address *at, bool reuse_port, unsigned mode, int *
  * accepts at once before others run. ERR_SYSTEM, ERR_NO_MEMORY. */
 int rt_listener_start(struct rt_listener *l, struct rt_loop *loop, int fd,
                       void (*on_accept)(struct rt_listener *, int), struct diag *d) MUST_USE;
+/* Gives a descriptor of its own of the same listening socket, for another loop's listener. */
+int rt_listener_share(const struct rt_listener *l, int *fd, struct diag *d) MUST_USE;
 /* Closes an accepted socket that nobody takes. */
 void rt_discard(int fd);
 /* Stops and closes; what the kernel holds ready is accepted first, so on_accept is called from
