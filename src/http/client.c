@@ -105,9 +105,12 @@ static struct http_client_conn *take_idle(struct http_pool *p, struct rt_task *t
 static int wait_in_queue(struct http_pool *p, const struct http_want *want, struct diag *d)
 {
     struct http_waiter *w = want->waiter;
-    if (p->n_waiting >= p->max_waiting)
-        return diag_set(d, ERR_OVERLOADED, "%zu requests wait for a connection to %.*s already",
-                        p->n_waiting, STR_ARG(rt_name_text(p->name)));
+    if (p->n_waiting >= p->max_waiting) {
+        diag_set(d, ERR_OVERLOADED, "%zu requests wait for one of %zu connections to %.*s already",
+                 p->n_waiting, p->max_open, STR_ARG(rt_name_text(p->name)));
+        diag_hint(d, "ask again later, or raise limits.service_queue or service_connections");
+        return ERR_OVERLOADED;
+    }
     w->task = want->task;
     w->pool = p;
     list_push(&p->waiting, &w->link);

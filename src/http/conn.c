@@ -337,5 +337,8 @@ void http_conn_close(struct http_conn *c)
         rt_buffer_put(c->stream.loop, &c->in);
     if (c->out)
         rt_buffer_put(c->stream.loop, &c->out);
-    rt_stream_close(&c->stream);
+    if (c->out_framing == H1_UNTIL_CLOSE && !c->out_done)
+        rt_stream_abort(&c->stream);
+    else
+        rt_stream_close(&c->stream);
 }

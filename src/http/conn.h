@@ -90,7 +90,9 @@ static inline bool http_is_full(const struct http_conn *c)
     return c->out != NULL || !c->stream.can_write;
 }
 
-/* Closes the stream and gives the buffers back. May be called again. */
+/* Closes the stream and gives the buffers back. A message that only the end of the connection ends
+ * is broken off with a reset unless it is complete, so that nobody takes it for whole. May be
+ * called again. */
 void http_conn_close(struct http_conn *c);
 
 #endif

@@ -78,6 +78,8 @@ static void conn_die(struct http_server_conn *c)
     c->server->n_conns--;
     c->dead.free = conn_free;
     rt_reap(l, &c->dead);
+    if (c->server->draining && c->server->n_conns == 0 && c->server->on_empty)
+        rt_wake(l, c->server->on_empty);
 }
 
 static void set_deadline(struct http_server_conn *c, uint32_t ms)
@@ -91,7 +93,7 @@ static void become_idle(struct http_server_conn *c)
     c->state = HTTP_IDLE;
     c->scanned = 0;
     c->io.stream.task = &c->task;
-    set_deadline(c, c->server->options.idle_ms);
+    set_deadline(c, c->is_over ? c->server->options.head_ms : c->server->options.idle_ms);
 }
 
 /* Hands an exchange to the owner. */
@@ -135,6 +137,10 @@ static void begin_request(struct http_server_conn *c, size_t n)
         x->error = ERR_NO_MEMORY;
     if (!x->error && x->head.target.n > o->max_target)
         x->error = ERR_URI_TOO_LONG;
+    if (!x->error && c->is_over) {
+        x->error = ERR_OVERLOADED;
+        x->why = "too many connections are open";
+    }
     if (!x->error) {
         size_t size = x->head.n_fields * sizeof *x->head.fields;
         struct h1_field *fields = arena_alloc(&x->arena, size);
@@ -186,12 +192,19 @@ static bool try_head(struct http_server_conn *c)
     return true;
 }
 
+/* Nothing more is expected of an idle connection of a server that drains; who has just shaken hands
+ * is about to ask. */
+static bool is_over_for(const struct http_server_conn *c)
+{
+    return c->server->draining && c->state == HTTP_IDLE && !(c->is_tls && c->n_requests == 0);
+}
+
 static void step_head(struct http_server_conn *c)
 {
     while (!try_head(c)) {
         long n = http_fill(&c->io);
         if (n == ERR_AGAIN) {
-            if (!rt_timer_is_due(c->server->env->loop, &c->timer))
+            if (!is_over_for(c) && !rt_timer_is_due(c->server->env->loop, &c->timer))
                 return;
             if (c->state == HTTP_HEAD)
                 refuse(c, ERR_REQUEST_TIMEOUT, "the head did not arrive in time");
@@ -206,14 +219,23 @@ static void step_head(struct http_server_conn *c)
     }
 }
 
+static void lose(struct http_server_conn *c, int code, struct str why)
+{
+    if (c->server->on_lost)
+        c->server->on_lost(c, code, why);
+    conn_die(c);
+}
+
 static void step_shaking(struct http_server_conn *c)
 {
     int rc = rt_stream_connected(&c->io.stream);
     if (rc == 0) {
         become_idle(c);
         step_head(c);
-    } else if (rc != ERR_AGAIN || rt_timer_is_due(c->server->env->loop, &c->timer)) {
-        conn_die(c);
+    } else if (rc != ERR_AGAIN) {
+        lose(c, rc, rt_stream_why(&c->io.stream));
+    } else if (rt_timer_is_due(c->server->env->loop, &c->timer)) {
+        lose(c, ERR_REQUEST_TIMEOUT, STR("the TLS handshake was not over in time"));
     }
 }
 
@@ -267,12 +289,15 @@ static struct http_server_conn *conn_create(struct http_server *s)
 
 void http_server_accept(struct http_server *s, int fd)
 {
-    struct http_server_conn *c = s->n_conns < s->options.max_connections ? conn_create(s) : NULL;
+    bool is_over = s->n_conns >= s->options.max_connections;
+    bool is_far_over = s->n_conns >= s->options.max_connections + HTTP_OVER_MAX;
+    struct http_server_conn *c = is_far_over ? NULL : conn_create(s);
+    s->n_refused += is_over || !c;
     if (!c) {
-        s->n_refused++;
         rt_discard(fd);
         return;
     }
+    c->is_over = is_over;
     if (rt_stream_accept(&c->io.stream, s->env->loop, fd, s->tls, &c->task) < 0) {
         conn_die(c);
         return;
@@ -316,8 +341,11 @@ void http_server_drain(struct http_server *s)
     s->draining = true;
     list_for_each_safe (it, &s->conns) {
         struct http_server_conn *c = LIST_ITEM(it, struct http_server_conn, link);
-        if (c->state == HTTP_IDLE || c->state == HTTP_SHAKING)
-            conn_die(c);
+        if (c->state != HTTP_IDLE)
+            continue;
+        /* Of a connection just accepted the loop has told nothing so far: a read finds out. */
+        c->io.stream.can_read |= c->n_requests == 0;
+        rt_wake(s->env->loop, &c->task);
     }
 }
 
@@ -353,7 +381,7 @@ static void linger(struct http_server_conn *c)
     c->state = HTTP_LINGER;
     c->io.bytes_in = 0;
     c->io.stream.task = &c->task;
-    set_deadline(c, HTTP_LINGER_MS);
+    set_deadline(c, c->server->options.linger_ms);
     rt_wake(c->server->env->loop, &c->task);
 }
 

@@ -13,7 +13,10 @@
  *
  *   waits: SHAKING for the TLS handshake (tls_handshake_ms), IDLE for the first byte (idle_ms),
  * HEAD for the end of a head (head_ms), BUSY for its owner (whose deadlines count), LINGER for the
- *   client to close, so that it can read the last answer (HTTP_LINGER_MS).
+ *   client to close, so that it can read the last answer (linger_ms).
+ *
+ *   A few connections over max_connections are taken all the same: their first request is refused
+ *   with ERR_OVERLOADED, so that the client learns why. What comes on top is closed at once.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -21,8 +24,8 @@
 #include "base/arena.h"
 #include "http/conn.h"
 
-#define HTTP_LINGER_MS     2000
 #define HTTP_LINGER_BYTES  (1024 * 1024)
+#define HTTP_OVER_MAX      64   /* connections over max_connections that are answered */
 #define HTTP_BLOCK_BYTES   8192 /* of an exchange with the first part of its arena */
 #define HTTP_PEER_HOST_MAX 46
 
@@ -52,7 +55,7 @@ struct http_exchange {
 struct http_server_options {
     uint32_t max_head, max_target, max_fields, max_trailers, max_requests;
     size_t max_connections, max_arena;
-    uint32_t idle_ms, head_ms, tls_handshake_ms;
+    uint32_t idle_ms, head_ms, tls_handshake_ms, linger_ms;
 };
 
 enum http_server_conn_state {
@@ -76,6 +79,7 @@ struct http_server_conn {
     uint32_t n_requests;
     uint32_t scanned; /* bytes of the head looked at */
     bool is_tls;
+    bool is_over;                       /* one more than max_connections: it is told so */
     char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
     char peer_site[64];                 /* the owner's: the site that its certificate names */
 };
@@ -85,11 +89,14 @@ struct http_server {
     struct http_server_options options;
     struct rt_tls *tls; /* borrowed; NULL: plain */
     void (*on_request)(struct http_exchange *x);
-    void *context; /* the owner's */
+    /* A connection ended before TLS was up: code, and why as text. May be NULL. */
+    void (*on_lost)(struct http_server_conn *c, int code, struct str why);
+    struct rt_task *on_empty; /* woken when it drains and the last connection ended; or NULL */
+    void *context;            /* the owner's */
     struct list conns;
     size_t n_conns;
     bool draining;
-    uint64_t n_accepted, n_refused; /* connections: taken, closed at once for the limit */
+    uint64_t n_accepted, n_refused; /* connections: taken, refused for the limit */
 };
 
 void http_server_init(struct http_server *s, struct http_env *env,
@@ -99,7 +106,8 @@ void http_server_init(struct http_server *s, struct http_env *env,
 void http_server_accept(struct http_server *s, int fd);
 /* Takes a stream that is already open (memory streams of tests and fuzzers). */
 void http_server_adopt(struct http_server *s, struct rt_stream *stream);
-/* No connection is kept after its request from now on; idle ones are closed. */
+/* No connection is kept after its request from now on; idle ones are closed, those whose request is
+ * here already are served. */
 void http_server_drain(struct http_server *s);
 /* Closes every connection; the owner has ended its exchanges. */
 void http_server_fini(struct http_server *s);
