@@ -9,9 +9,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define MEMORY_ENTRIES 65536 /* correlation identifiers */
-#define RESOLVE_MS     30000
-#define SETTLE_MS      2000 /* for the services' names at the start; then without those that lack */
+#define RESOLVE_MS 30000
+#define SETTLE_MS  2000 /* for the services' names at the start; then without those that lack */
 
 struct worker_thread {
     struct daemon *daemon;
@@ -83,7 +82,7 @@ static int create_worker(struct daemon *x, struct worker_thread *t, struct diag 
     if (rc == 0)
         rc = proxy_worker_create(&t->worker, t->loop, &x->shared, d);
     if (rc == 0)
-        rc = proxy_worker_configure(t->worker, x->cfg, d);
+        rc = proxy_worker_configure(t->worker, x->cfg, x->workers[0], d);
     return rc;
 }
 
@@ -199,7 +198,7 @@ static int watch_signals(struct daemon *x, struct diag *d)
 
 static int open_shared(struct daemon *x, struct diag *d)
 {
-    int rc = proxy_memory_create(&x->shared.memory, MEMORY_ENTRIES);
+    int rc = proxy_memory_create(&x->shared.memory, x->cfg->limits.correlation_ids);
     if (rc == 0)
         rc = peer_create(&x->shared.peer, x->cfg, d);
     if (rc == 0 && x->cfg->access_log.p)

@@ -7,6 +7,7 @@
 #define METHOD_MAX     32
 #define PATH_MAX_BYTES 1024
 #define ID_MAX         128
+#define WHY_MAX        400
 
 static void put_member(struct out *o, struct str name, struct str value)
 {
@@ -62,14 +63,6 @@ static void put_request(const struct txn *t, struct out *o)
         put_member(o, STR("kind"), app_kind_name(t->class_.kind));
 }
 
-/* Whether what was said of the error is logged, too. What is wrong with a client's request is not:
- * it may quote a query. */
-static bool has_detail(const struct txn *t)
-{
-    const struct proxy_listener *l = t->x->conn->server->context;
-    return t->diag.code && (!l->cfg || err_status(t->diag.code) >= 500);
-}
-
 /* The line; what can be long is left out unless `whole`. */
 static void put_line(const struct txn *t, bool whole, struct out *o)
 {
@@ -95,12 +88,32 @@ static void put_line(const struct txn *t, bool whole, struct out *o)
     put_number(o, STR("status"), t->status ? t->status : (unsigned)err_status(t->diag.code));
     if (t->diag.code)
         put_member(o, STR("error"), str_of(err_name(t->diag.code)));
-    if (has_detail(t))
-        put_member(o, STR("detail"), str_of(t->diag.message));
     put_number(o, STR("bytes_in"), t->body_bytes);
     put_number(o, STR("bytes_out"), t->answer_bytes + t->inspected_sent);
     put_number(o, STR("us"), rt_mono_us() - t->begun_us);
     out_char(o, '}');
+}
+
+void txn_log_lost(struct http_server_conn *c, int code, struct str why)
+{
+    const struct proxy_listener *l = c->server->context;
+    struct rt_log *log = l->worker->shared->access_log;
+    char memory[LINE_BYTES];
+    struct out o;
+    if (!log)
+        return;
+    out_init(&o, memory, sizeof memory);
+    OUT(&o, "{\"time\":\"");
+    rt_print_time(rt_wall_us(), &o);
+    OUT(&o, "\"");
+    put_member(&o, STR("client"), http_peer_host(c));
+    put_member(&o, STR("listener"),
+               l->cfg ? l->cfg->text : l->worker->conf->cfg->peers.listen_text);
+    put_member(&o, STR("error"), str_of(err_name(code)));
+    put_member(&o, STR("why"), str_sub(why, 0, WHY_MAX));
+    out_char(&o, '}');
+    if (!o.overflowed)
+        rt_log_line(log, out_get(&o));
 }
 
 void txn_log(const struct txn *t)

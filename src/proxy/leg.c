@@ -142,9 +142,8 @@ static int unreachable(const struct txn *t)
 
 static enum txn_verdict connect_failed(struct txn *t, int code)
 {
-    if (code == ERR_PEER_VERSION || code == ERR_PEER_UNKNOWN || code == ERR_PEER_APPLICATION)
-        code = ERR_SITE_REFUSED; /* the client has done nothing wrong */
-    else if (code != ERR_OVERLOADED && code != ERR_NO_MEMORY && code != ERR_TLS)
+    if (code != ERR_OVERLOADED && code != ERR_NO_MEMORY && code != ERR_PEER_VERSION &&
+        code != ERR_PEER_UNKNOWN && code != ERR_TLS)
         code = unreachable(t);
     if (t->diag.code)
         t->diag.code = code;
@@ -156,12 +155,17 @@ static int connect_is_late(struct txn *t)
 {
     const struct http_pool *p = leg_pool(t);
     unsigned ms = txn_cfg(t)->timeouts.connect_ms;
-    if (!t->waiter.pool)
-        return diag_set(&t->diag, unreachable(t), "no connection to %.*s within %u ms",
-                        STR_ARG(rt_name_text(p->name)), ms);
-    diag_hint(&t->diag, "raise `service_connections`, or ask again later");
-    return diag_set(&t->diag, ERR_OVERLOADED, "all %zu connections to %.*s were in use for %u ms",
-                    p->max_open, STR_ARG(rt_name_text(p->name)), ms);
+    int code = t->waiter.pool ? ERR_OVERLOADED : unreachable(t);
+    if (t->waiter.pool) {
+        diag_set(&t->diag, code, "all %zu connections to %.*s were in use for %u ms", p->max_open,
+                 STR_ARG(rt_name_text(p->name)), ms);
+        diag_hint(&t->diag, "ask again later, or raise limits.service_connections");
+    } else {
+        diag_set(&t->diag, code, "no connection to %.*s within %u ms",
+                 STR_ARG(rt_name_text(p->name)), ms);
+        diag_hint(&t->diag, "look at what listens there, or raise timeouts.connect");
+    }
+    return code;
 }
 
 enum txn_verdict step_connect(struct txn *t)

@@ -3,7 +3,6 @@
 
 #include "codec/uri.h"
 
-#define OFFER_MS   1000          /* a body that is offered is sent anyway after this time */
 #define PUMP_BYTES (1024 * 1024) /* moved in one turn before others get theirs */
 
 int txn_pump(struct txn *t, struct http_conn *from, struct http_conn *to, uint64_t *moved,
@@ -76,11 +75,8 @@ static enum txn_verdict client_failed(struct txn *t, int code)
 {
     t->up_broken = true; /* the leg has half a request: its connection is not used again */
     t->x->head.keep_alive = false; /* nobody knows where the next request begins */
-    if (code == ERR_BODY_TOO_LARGE)
-        return txn_refuse(t, code, "the body has more than %llu bytes",
-                          (unsigned long long)txn_cfg(t)->limits.body);
-    if (code == ERR_BAD_REQUEST || code == ERR_HEAD_TOO_LARGE)
-        return txn_refuse(t, code, "the framing of the request's body is malformed");
+    if (code == ERR_BODY_TOO_LARGE || code == ERR_BAD_REQUEST || code == ERR_HEAD_TOO_LARGE)
+        return txn_refuse(t, txn_body_is_bad(t, code), "%s", err_text(code));
     return txn_drop(t, ERR_CLIENT_GONE);
 }
 
@@ -113,9 +109,14 @@ static enum txn_verdict leg_broke(struct txn *t, int code, const char *why)
 static enum txn_verdict leg_is_late(struct txn *t)
 {
     int code = txn_leg_is_local(t) ? ERR_SERVICE_TIMEOUT : ERR_SITE_TIMEOUT;
+    const char *bound = txn_is_overdue(t)          ? "timeouts.scope, or the scope's timeout"
+                        : http_is_full(&t->up->io) ? "timeouts.service_body"
+                        : !txn_leg_is_last(t)      ? "timeouts.otherwise"
+                                                   : "timeouts.service_head";
     diag_set(&t->diag, code, "the service %.*s at %.*s gave no answer within %llu ms",
              STR_ARG(t->service->name), STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name),
              (unsigned long long)((rt_mono_us() - t->leg_begun_us) / 1000));
+    diag_hint(&t->diag, "look at the service, or raise %s", bound);
     return txn_leg_failed(t, PLAN_END_NO_ANSWER, code);
 }
 
@@ -131,14 +132,14 @@ static enum txn_verdict wait_for_answer(struct txn *t)
             return TXN_AGAIN;
         }
         if (!t->request_done && !t->up_broken && !service_is_full && !txn_is_overdue(t))
-            return txn_refuse(t, ERR_REQUEST_TIMEOUT, "the request's body did not arrive in time");
+            return txn_body_is_late(t);
         return leg_is_late(t);
     }
     /* The rest of its body may be here, unread: that client has given up all the same. */
     if (service_is_full && txn_client(t)->stream.has_hup)
         return txn_drop(t, ERR_CLIENT_GONE);
     if (t->offering)
-        return txn_wait(t, OFFER_MS);
+        return txn_wait(t, c->offer_ms);
     if (!t->request_done && !t->up_broken)
         return txn_wait(t, service_is_full ? c->service_body_ms : c->client_body_ms);
     if (!txn_leg_is_last(t))

@@ -7,8 +7,53 @@
 
 static enum txn_verdict refuse_head(struct txn *t)
 {
-    const char *why = t->x->why ? t->x->why : err_text(t->x->error);
-    return txn_refuse(t, t->x->error, "%s", why);
+    const struct cfg_limits *m = &txn_cfg(t)->limits;
+    int code = diag_set(&t->diag, t->x->error, "%s", t->x->why ? t->x->why : err_text(t->x->error));
+    if (code == ERR_HEAD_TOO_LARGE)
+        diag_hint(&t->diag, "send less, or raise limits.head (%llu bytes) or limits.fields (%llu)",
+                  (unsigned long long)m->head, (unsigned long long)m->fields);
+    else if (code == ERR_URI_TOO_LONG)
+        diag_hint(&t->diag, "send less, or raise limits.target (%llu bytes)",
+                  (unsigned long long)m->target);
+    else if (code == ERR_REQUEST_TIMEOUT)
+        diag_hint(&t->diag, "send it at once, or raise timeouts.client_head (%u ms)",
+                  txn_cfg(t)->timeouts.client_head_ms);
+    else if (code == ERR_OVERLOADED)
+        diag_hint(&t->diag, "ask again later, or raise limits.connections (%llu for each worker)",
+                  (unsigned long long)m->connections);
+    return txn_go(t, TXN_REFUSE);
+}
+
+enum txn_verdict txn_body_is_late(struct txn *t)
+{
+    unsigned ms = txn_cfg(t)->timeouts.client_body_ms;
+    diag_set(&t->diag, ERR_REQUEST_TIMEOUT, "nothing of the request's body came for %u ms", ms);
+    diag_hint(&t->diag, "send it without such pauses, or raise timeouts.client_body");
+    return txn_go(t, TXN_REFUSE);
+}
+
+int txn_body_is_bad(struct txn *t, int code)
+{
+    const struct cfg_limits *m = &txn_cfg(t)->limits;
+    switch (code) {
+    case ERR_BODY_TOO_LARGE:
+        diag_set(&t->diag, code, "the body has more than %llu bytes", (unsigned long long)m->body);
+        diag_hint(&t->diag, "send less, or raise limits.body");
+        break;
+    case ERR_HEAD_TOO_LARGE:
+        diag_set(&t->diag, code, "the trailers of the request's body have more than %llu bytes",
+                 (unsigned long long)m->trailers);
+        diag_hint(&t->diag, "send less, or raise limits.trailers");
+        break;
+    case ERR_NO_MEMORY:
+        diag_set(&t->diag, code, "the request needs more than %llu bytes of memory",
+                 (unsigned long long)m->request_memory);
+        diag_hint(&t->diag, "send less, or raise limits.request_memory");
+        break;
+    default:
+        diag_set(&t->diag, code, "the framing of the request's body is malformed");
+    }
+    return code;
 }
 
 /* How often Via names this site (RFC 9110 section 7.6.3). */
@@ -92,8 +137,7 @@ int txn_check_head(struct txn *t)
     const struct h1_head *h = &t->x->head;
     const struct cfg_limits *limits = &txn_cfg(t)->limits;
     if (h->framing == H1_LENGTH && limits->body && h->length > limits->body)
-        return diag_set(&t->diag, ERR_BODY_TOO_LARGE, "the body has %llu bytes, more than %llu",
-                        (unsigned long long)h->length, (unsigned long long)limits->body);
+        return txn_body_is_bad(t, ERR_BODY_TOO_LARGE);
     if (h1_find(h, H1_VIA, 0) < h->n_fields && passes(t) > MAX_PASSES) {
         diag_hint(&t->diag, "a service's url leads back to a listener of Cheops");
         return diag_set(&t->diag, ERR_LOOP, "the request has passed %.*s more than %d times",
@@ -278,7 +322,7 @@ enum txn_verdict step_route(struct txn *t)
     if (rc == ERR_MORE)
         return txn_go(t, TXN_PEEK);
     if (rc == 0 && arena_overflowed(&t->x->arena))
-        rc = diag_set(&t->diag, ERR_NO_MEMORY, "the request needs more memory than request_memory");
+        rc = txn_body_is_bad(t, ERR_NO_MEMORY);
     if (rc < 0)
         return txn_refuse(t, rc, "%s", err_text(rc));
     return txn_go(t, TXN_LEG);
@@ -349,11 +393,11 @@ enum txn_verdict step_peek(struct txn *t)
         return txn_go(t, t->is_leg ? TXN_PEER : TXN_ROUTE);
     if (rc == ERR_AGAIN) {
         if (txn_timed_out(t))
-            return txn_refuse(t, ERR_REQUEST_TIMEOUT, "the request's body did not arrive in time");
+            return txn_body_is_late(t);
         return txn_wait(t, txn_cfg(t)->timeouts.client_body_ms);
     }
     t->x->head.keep_alive = false; /* nobody knows where the next request begins */
     if (rc == ERR_BAD_REQUEST || rc == ERR_HEAD_TOO_LARGE || rc == ERR_NO_MEMORY)
-        return txn_refuse(t, rc, "the request's body is not valid: %s", err_text(rc));
+        return txn_refuse(t, txn_body_is_bad(t, rc), "%s", err_text(rc));
     return txn_drop(t, ERR_CLIENT_GONE);
 }

@@ -13,6 +13,7 @@
  *   PEEK, PEER            the client's body                         client_body
  *   CONNECT               a place in the pool, TCP, TLS, greeting   connect
  *   RELAY                 the client's body, the leg's reading      client_body, service_body
+ *                         a word from who is offered the body       offer
  *                         the head of the answer                    service_head, otherwise
  *   INSPECT               the beginning of the answer's body        service_body
  *   ANSWER                the service, the client                   service_body, client_write;
@@ -80,8 +81,6 @@ static void finish(struct txn *t)
     proxy_conf_unref(&t->conf);
     t->magic = 0;
     http_exchange_end(x, t->keep);
-    if (w->draining && w->n_txns == 0 && w->on_drained)
-        w->on_drained(w);
 }
 
 static void run(struct rt_task *task)

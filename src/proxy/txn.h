@@ -186,6 +186,11 @@ void txn_take_traceparent(struct txn *t);
 void txn_classify(struct txn *t);
 /* Whether more of the body is to be read ahead, up to limit: PEEK does it then. */
 bool txn_peek_wanted(struct txn *t, size_t limit);
+/* route.c: nothing of the client's body came in time: refuses. */
+enum txn_verdict txn_body_is_late(struct txn *t);
+/* route.c: says what is wrong with the client's body, and which limit it passes; returns the code.
+ */
+int txn_body_is_bad(struct txn *t, int code);
 /* route.c: makes the identifiers of carrier 7 and remembers the scope under them, once. */
 void txn_remember(struct txn *t);
 
@@ -213,5 +218,7 @@ int txn_write_interim(struct txn *t, const struct h1_head *head);
 
 /* access.c */
 void txn_log(const struct txn *t);
+/* A connection that ended before its first request. */
+void txn_log_lost(struct http_server_conn *c, int code, struct str why);
 
 #endif

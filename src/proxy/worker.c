@@ -16,6 +16,18 @@ void proxy_worker_random(struct proxy_worker *w, void *to, size_t n)
     memset(w->random + w->random_left, 0, n);
 }
 
+/* A listener of a draining worker has lost its last connection. */
+static void run_drain(struct rt_task *task)
+{
+    struct proxy_worker *w = CONTAINER_OF(task, struct proxy_worker, drain_task);
+    list_for_each (it, &w->listeners) {
+        if (LIST_ITEM(it, struct proxy_listener, link)->server.n_conns)
+            return;
+    }
+    if (w->on_drained)
+        w->on_drained(w);
+}
+
 int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
                         struct proxy_shared *shared, struct diag *d)
 {
@@ -27,6 +39,7 @@ int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
     http_env_init(&w->env, loop);
     list_init(&w->listeners);
     list_init(&w->txns);
+    w->drain_task.run = run_drain;
     rt_random(&w->id_state, sizeof w->id_state);
     *out = w;
     return 0;
@@ -165,11 +178,27 @@ static struct http_server_options server_options(const struct cfg *cfg)
         .idle_ms = cfg->timeouts.client_idle_ms,
         .head_ms = cfg->timeouts.client_head_ms,
         .tls_handshake_ms = cfg->timeouts.tls_handshake_ms,
+        .linger_ms = cfg->timeouts.linger_ms,
     };
 }
 
+/* The listening socket of an address: one a loop (SO_REUSEPORT), or a share in the first one's. */
+static int open_socket(const struct cfg_listener *from, const struct rt_address *at,
+                       const struct proxy_worker *first, int *fd, struct diag *d)
+{
+    bool is_unix = at->sa.sa_family == AF_UNIX;
+    if (is_unix && first)
+        list_for_each (it, &first->listeners) {
+            const struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
+            if (l->cfg == from)
+                return rt_listener_share(&l->socket, fd, d);
+        }
+    return rt_listen(at, !is_unix, 0660, fd, d);
+}
+
 static int add_listener(struct proxy_worker *w, const struct cfg *cfg,
-                        const struct cfg_listener *from, struct diag *d)
+                        const struct cfg_listener *from, const struct proxy_worker *first,
+                        struct diag *d)
 {
     const struct rt_address *at = from ? &from->address : &cfg->peers.listen;
     struct http_server_options options = server_options(cfg);
@@ -181,7 +210,9 @@ static int add_listener(struct proxy_worker *w, const struct cfg *cfg,
     l->cfg = from;
     http_server_init(&l->server, &w->env, &options, from ? from->tls : cfg->peers.server, txn_begin,
                      l);
-    int rc = rt_listen(at, at->sa.sa_family != AF_UNIX, 0660, &fd, d);
+    l->server.on_lost = txn_log_lost;
+    l->server.on_empty = &w->drain_task;
+    int rc = open_socket(from, at, first, &fd, d);
     if (rc == 0)
         rc = rt_listener_start(&l->socket, w->loop, fd, on_accept, d);
     if (rc < 0) {
@@ -192,7 +223,8 @@ static int add_listener(struct proxy_worker *w, const struct cfg *cfg,
     return 0;
 }
 
-int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg, struct diag *d)
+int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg,
+                           const struct proxy_worker *first, struct diag *d)
 {
     int rc = 0;
     CHECK(!w->conf);
@@ -200,9 +232,9 @@ int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg, struct diag 
     if (!w->conf)
         return diag_set(d, ERR_NO_MEMORY, "no memory for a worker's pools");
     for (size_t i = 0; rc == 0 && i < cfg->n_listeners; i++)
-        rc = add_listener(w, cfg, &cfg->listeners[i], d);
+        rc = add_listener(w, cfg, &cfg->listeners[i], first, d);
     if (rc == 0 && cfg->peers.is_on)
-        rc = add_listener(w, cfg, NULL, d);
+        rc = add_listener(w, cfg, NULL, first, d);
     return rc;
 }
 
@@ -225,13 +257,12 @@ void proxy_worker_print(const struct proxy_worker *w, struct out *o)
 void proxy_worker_drain(struct proxy_worker *w)
 {
     w->draining = true;
+    rt_wake(w->loop, &w->drain_task);
     list_for_each (it, &w->listeners) {
         struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
         rt_listener_stop(&l->socket);
         http_server_drain(&l->server);
     }
-    if (w->n_txns == 0 && w->on_drained)
-        w->on_drained(w);
 }
 
 void proxy_worker_destroy(struct proxy_worker **wp)
@@ -257,6 +288,7 @@ void proxy_worker_destroy(struct proxy_worker **wp)
     }
     proxy_conf_unref(&w->conf);
     rt_loop_turn(w->loop, 0);
+    rt_cancel(w->loop, &w->drain_task);
     http_env_fini(&w->env);
     free(w);
 }

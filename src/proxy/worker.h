@@ -4,7 +4,7 @@
  * sites' states, correlation memory, the access log; each of those takes care of itself.
  *
  *     proxy_worker_create(&w, loop, &shared, &d);
- *     proxy_worker_configure(w, cfg, &d);       takes a configuration snapshot, opens listeners
+ *     proxy_worker_configure(w, cfg, NULL, &d); takes a configuration snapshot, opens listeners
  *     rt_loop_run(loop);
  *     proxy_worker_drain(w);                     no new connections, idle ones closed
  *     proxy_worker_destroy(&w);
@@ -66,15 +66,19 @@ struct proxy_worker {
     uint64_t id_state;          /* of the transactions' identifiers */
     unsigned char random[1024]; /* secret bytes, drawn from the kernel in bulk */
     size_t random_left;
-    void (*on_drained)(struct proxy_worker *w); /* draining, and the last transaction ended */
+    struct rt_task drain_task;
+    void (*on_drained)(struct proxy_worker *w); /* draining, and the last connection ended */
     void *context;
 };
 
 int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
                         struct proxy_shared *shared, struct diag *d) MUST_USE;
-/* Takes a reference to the snapshot and opens its listeners. */
-int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg, struct diag *d) MUST_USE;
-/* Stops accepting, closes idle connections; on_drained is called when nothing is under way. */
+/* Takes a reference to the snapshot and opens its listeners. Of a Unix socket there is only one:
+ * that of `first`, the worker that was configured first (NULL: this one) and does not run yet. */
+int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg,
+                           const struct proxy_worker *first, struct diag *d) MUST_USE;
+/* Stops accepting, closes idle connections; on_drained is called when the last client has its last
+ * answer and its connection has ended. */
 void proxy_worker_drain(struct proxy_worker *w);
 /* Ends what is still under way, closes everything, frees. */
 void proxy_worker_destroy(struct proxy_worker **w);
