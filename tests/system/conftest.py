@@ -1,6 +1,6 @@
 """Fixtures of the system tests. The build directory comes from CHEOPS_BUILD (default build/)."""
 import pytest
-from support import Origin, Site, until
+from support import Authority, Origin, Site, ports, until
 
 
 @pytest.fixture
@@ -40,6 +40,26 @@ def make_site(make_sites):
         services = (lambda _: {"a": Origin(*scripts, then=then)}) if scripts or then else None
         return make_sites("Nantes", services=services, config=config, application=application)[0]
     return make
+
+
+@pytest.fixture
+def make_tls_site(make_site, tmp_path):
+    """make_site with a listener that speaks TLS; `site.authority` has signed its certificate, and
+    site.client() connects in plain. `listener` is laid over the listener's `tls`."""
+    reserved = ports.reserve_port()
+    authority = Authority(tmp_path / "authority")
+
+    def make(*scripts, config=None, listener=None, **options):
+        certificate, key = authority.issue("door")
+        tls = {"certificate": str(certificate), "key": str(key), **(listener or {})}
+        port = reserved.getsockname()[1]
+        site = make_site(*scripts, **options, config={
+            **(config or {}), "listeners": [{"address": f"127.0.0.1:{port}", "tls": tls}]})
+        site.port, site.authority = port, authority
+        return site
+
+    yield make
+    reserved.close()
 
 
 def stop_all(sites):
