@@ -6,12 +6,10 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-bool str_eq_nocase(struct str a, struct str b)
+bool str_eq_nocase_bytes(const char *a, const char *b, size_t n)
 {
-    if (a.n != b.n)
-        return false;
-    for (size_t i = 0; i < a.n; i++)
-        if (lower(a.p[i]) != lower(b.p[i]))
+    for (size_t i = 0; i < n; i++)
+        if (lower(a[i]) != lower(b[i]))
             return false;
     return true;
 }
@@ -64,14 +62,17 @@ static int digit_value(char c)
 static int parse_number(struct str s, unsigned radix, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;
+    bool may_overflow = s.n > 15; /* fifteen digits of either radix are below 2^60 */
     if (s.n == 0)
         return ERR_INVALID;
     for (size_t i = 0; i < s.n; i++) {
         unsigned d = (unsigned)digit_value(s.p[i]);
-        if (d >= radix || value > (max - (d < max ? d : max)) / radix || value * radix + d > max)
+        if (d >= radix || (may_overflow && value > (UINT64_MAX - d) / radix))
             return ERR_INVALID;
         value = value * radix + d;
     }
+    if (value > max)
+        return ERR_INVALID;
     *out = value;
     return 0;
 }

@@ -61,7 +61,11 @@ static inline struct str str_from(struct str s, size_t from)
 }
 
 /* Equal but for the case of ASCII letters (field names, hosts, schemes). */
-bool str_eq_nocase(struct str a, struct str b);
+bool str_eq_nocase_bytes(const char *a, const char *b, size_t n);
+static inline bool str_eq_nocase(struct str a, struct str b)
+{
+    return a.n == b.n && str_eq_nocase_bytes(a.p, b.p, a.n);
+}
 /* Order of bytes, as memcmp; a prefix comes first. */
 int str_cmp(struct str a, struct str b);
 /* Index of the first c in s, or -1. */

@@ -102,14 +102,23 @@ static int fail(int code, const char **why, const char *text)
     return code;
 }
 
+/* Whether a token is a known name, which is in lower case and has letters and '-' only: the bit that
+ * makes a letter small makes no other character of a token one of those. */
+static bool is_name(struct str token, const char *known)
+{
+    for (size_t i = 0; i < token.n; i++)
+        if ((token.p[i] | 0x20) != known[i])
+            return false;
+    return true;
+}
+
 static unsigned char find_id(struct str name)
 {
     if (name.n > LONGEST_NAME)
         return H1_OTHER;
     const unsigned char *ids = ids_by_length[name.n];
     for (int k = 0; k < 4 && ids[k]; k++)
-        if ((name.p[0] | 0x20) == field_names[ids[k]].name.p[0] &&
-            str_eq_nocase(name, field_names[ids[k]].name))
+        if (is_name(name, field_names[ids[k]].name.p))
             return ids[k];
     return H1_OTHER;
 }
@@ -155,12 +164,13 @@ static int parse_fields(struct h1_head *h, const char *p, struct h1_field *field
         p = parse_field(h->base, p, end, &fields[h->n_fields]);
         if (!p)
             return fail(ERR_BAD_REQUEST, why, "a field line is malformed");
+        h->present |= UINT64_C(1) << fields[h->n_fields].id;
         h->n_fields++;
     }
     return 0;
 }
 
-size_t h1_find(const struct h1_head *h, enum h1_field_id id, size_t from)
+size_t h1_find_next(const struct h1_head *h, enum h1_field_id id, size_t from)
 {
     while (from < h->n_fields && h->fields[from].id != id)
         from++;
@@ -174,54 +184,55 @@ size_t h1_find_name(const struct h1_head *h, struct str name, size_t from)
     return from;
 }
 
-bool h1_has_token(struct str list, struct str token)
-{
-    struct str piece;
-    while (str_split(&list, ',', &piece))
-        if (str_eq_nocase(str_trim(piece), token))
-            return true;
-    return false;
-}
-
 /* More options than anybody needs: each is looked for among all fields. */
 #define MAX_CONNECTION_OPTIONS 32
 
+struct connection_options {
+    bool close, keep, upgrade;
+    size_t n;
+};
+
 /* What a Connection field names is dropped, but never a field that Cheops itself routes or frames
- * by: nobody takes those away from it (RFC 9110 section 7.6.1 and the hop-by-hop abuse of it).
- * Returns how many options there are. */
-static size_t drop_named(struct h1_head *h, struct str list)
+ * by: nobody takes those away from it (RFC 9110 section 7.6.1 and the hop-by-hop abuse of it). */
+static void drop_named(struct h1_head *h, struct str name)
+{
+    for (size_t i = h1_find_name(h, name, 0); i < h->n_fields; i = h1_find_name(h, name, i + 1))
+        if (h->fields[i].id == H1_OTHER)
+            h->fields[i].drop = true;
+}
+
+/* Of the options that mean something themselves only `close` could be a field that is not known. */
+static void read_options(struct h1_head *h, struct str list, struct connection_options *o)
 {
     struct str piece;
-    size_t options = 0;
-    while (options <= MAX_CONNECTION_OPTIONS && str_split(&list, ',', &piece)) {
-        struct str name = str_trim(piece);
-        options++;
-        for (size_t i = h1_find_name(h, name, 0); i < h->n_fields; i = h1_find_name(h, name, i + 1))
-            if (h->fields[i].id == H1_OTHER)
-                h->fields[i].drop = true;
+    while (o->n <= MAX_CONNECTION_OPTIONS && str_split(&list, ',', &piece)) {
+        struct str option = str_trim(piece);
+        o->n++;
+        if (str_eq_nocase(option, STR("keep-alive"))) {
+            o->keep = true;
+        } else if (str_eq_nocase(option, STR("upgrade"))) {
+            o->upgrade = true;
+        } else {
+            o->close |= str_eq_nocase(option, STR("close"));
+            drop_named(h, option);
+        }
     }
-    return options;
 }
 
 static int read_connection(struct h1_head *h, const char **why)
 {
-    bool close = false, keep = false, upgrade = false;
-    size_t options = 0;
+    struct connection_options o = {0};
     for (size_t i = h1_find(h, H1_CONNECTION, 0); i < h->n_fields;
          i = h1_find(h, H1_CONNECTION, i + 1)) {
-        struct str list = h1_value(h, i);
-        close |= h1_has_token(list, STR("close"));
-        keep |= h1_has_token(list, STR("keep-alive"));
-        upgrade |= h1_has_token(list, STR("upgrade"));
-        options += drop_named(h, list);
-        if (options > MAX_CONNECTION_OPTIONS)
+        read_options(h, h1_value(h, i), &o);
+        if (o.n > MAX_CONNECTION_OPTIONS)
             return fail(ERR_BAD_REQUEST, why, "Connection has too many options");
     }
-    h->keep_alive = !close && (h->minor >= 1 || keep);
+    h->keep_alive = !o.close && (h->minor >= 1 || o.keep);
     size_t to = h1_find(h, H1_UPGRADE, 0);
     while (to < h->n_fields && h->fields[to].value_len == 0) /* an empty list asks for nothing */
         to = h1_find(h, H1_UPGRADE, to + 1);
-    h->has_upgrade = upgrade && h->minor >= 1 && to < h->n_fields;
+    h->has_upgrade = o.upgrade && h->minor >= 1 && to < h->n_fields;
     return 0;
 }
 

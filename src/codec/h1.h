@@ -75,7 +75,9 @@ struct h1_head {
     bool expects_continue;
     struct h1_field *fields; /* the caller's */
     uint32_t n_fields;
+    uint64_t present; /* a bit for each id that a field has: most are looked for in vain */
 };
+_Static_assert(H1_FIELD_IDS <= 64, "h1_head.present has a bit for each");
 
 static inline struct str h1_name(const struct h1_head *h, size_t i)
 {
@@ -103,12 +105,14 @@ int h1_request_parse(struct h1_head *h, struct str bytes, struct h1_field *field
 int h1_response_parse(struct h1_head *h, struct str bytes, struct h1_field *fields,
                       size_t max_fields, enum h1_method method, const char **why) MUST_USE;
 
+size_t h1_find_next(const struct h1_head *h, enum h1_field_id id, size_t from);
 /* The first field with this id from `from` on; h->n_fields when there is none. */
-size_t h1_find(const struct h1_head *h, enum h1_field_id id, size_t from);
+static inline size_t h1_find(const struct h1_head *h, enum h1_field_id id, size_t from)
+{
+    return h->present >> id & 1 ? h1_find_next(h, id, from) : h->n_fields;
+}
 /* The first with this name (any case) from `from` on. */
 size_t h1_find_name(const struct h1_head *h, struct str name, size_t from);
-/* Whether a comma separated list of tokens has this token (any case). */
-bool h1_has_token(struct str list, struct str token);
 
 /* Shortens a field's value to its first n bytes. */
 void h1_cut_value(struct h1_head *h, size_t i, size_t n);

@@ -4,10 +4,9 @@
 #include <emmintrin.h>
 #endif
 
-/* One bit a class. */
-enum { TCHAR = 1, HOST = 2 };
+enum { TCHAR = H1_TCHAR, HOST = H1_HOST_CHAR };
 
-static const unsigned char classes[256] = {
+const unsigned char h1_classes[256] = {
     ['!'] = TCHAR | HOST,
     ['#'] = TCHAR,
     ['$'] = TCHAR | HOST,
@@ -32,11 +31,6 @@ static const unsigned char classes[256] = {
     ['A' ... 'Z'] = TCHAR | HOST,
     ['a' ... 'z'] = TCHAR | HOST,
 };
-
-bool h1_is_tchar(unsigned char c)
-{
-    return classes[c] & TCHAR;
-}
 
 static bool is_control(unsigned char c)
 {
@@ -68,12 +62,12 @@ bool h1_is_authority(struct str s)
     uint64_t port;
     if (s.n && s.p[0] == '[') { /* IP-literal */
         for (i = 1; i < s.n && s.p[i] != ']'; i++)
-            if (!(classes[(unsigned char)s.p[i]] & HOST) && s.p[i] != ':')
+            if (!(h1_classes[(unsigned char)s.p[i]] & HOST) && s.p[i] != ':')
                 return false;
         if (i < 3 || i++ == s.n)
             return false;
     } else {
-        while (i < s.n && (classes[(unsigned char)s.p[i]] & HOST))
+        while (i < s.n && (h1_classes[(unsigned char)s.p[i]] & HOST))
             i++;
         if (i == 0)
             return false;

@@ -5,8 +5,15 @@
 
 #include "base/str.h"
 
-/* RFC 9110 section 5.6.2. */
-bool h1_is_tchar(unsigned char c);
+/* One bit a class: of a token (RFC 9110 section 5.6.2), of a host (RFC 3986 section 3.2.2). */
+enum { H1_TCHAR = 1, H1_HOST_CHAR = 2 };
+extern const unsigned char h1_classes[256];
+
+/* Here and not in the .c: it runs once a byte of every field name. */
+static inline bool h1_is_tchar(unsigned char c)
+{
+    return h1_classes[c] & H1_TCHAR;
+}
 
 /* The first byte from p on (before end) that may not stand in a field value: a control character
  * other than tab, or DEL; `end` when there is none. Most bytes of every head pass here, so this is
