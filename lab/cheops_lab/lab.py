@@ -11,9 +11,9 @@ import fcntl
 import itertools
 import os
 import signal
-import socket
 import sys
 
+from . import network as networks
 from . import topology as topologies
 from .errors import LabError
 from .process import Processes
@@ -38,12 +38,14 @@ class Lab:
         options = self.run.options()
         self.direct, self.build = options["direct"], options["build"]
         self.topology = topologies.load(self.run.path("topology.yaml"), options["folder"])
+        self.network = networks.of(self.topology, options.get("block"))
         self.processes = Processes(self.run.folder)
         self.applications = {name: application for name, application in
                              ((s.name, self._application(s)) for s in self.topology.sites.values())
                              if application}
         self.cheops = {} if self.direct else {
-            name: Cheops(self.topology.sites[name], self.topology, self.run, self.processes, self.build)
+            name: Cheops(self.topology.sites[name], self.topology, self.run, self._processes_at(name),
+                         self.network.door_address(self.topology.sites[name]), self.build)
             for name in self.applications}
         self.authority = Authority(self.run, self.build)
 
@@ -55,10 +57,10 @@ class Lab:
         if run.exists():
             if any(process.is_alive() for process in Processes(run.folder).all()):
                 raise LabError(f"the lab {topology.name} is up already, in {run.folder}")
-            Processes(run.folder).stop_all()
-            run.remove()
-        run.create(path, topology, {"direct": direct, "folder": topology.folder,
-                                    "build": os.path.abspath(build or os.path.join(TOP, "build"))})
+            cls(run.folder).down()
+        with networks.claimed_block(topology, run.folder) as block:
+            run.create(path, topology, {"direct": direct, "folder": topology.folder, "block": block,
+                                        "build": os.path.abspath(build or os.path.join(TOP, "build"))})
         return cls(run.folder)
 
     def __enter__(self):
@@ -68,12 +70,15 @@ class Lab:
     def __exit__(self, *_):
         self.down()
 
+    def _processes_at(self, name):
+        return self.processes.behind(self.network.prefix(self.topology.sites[name]))
+
     def _application(self, site):
         if site.application == "openstack":
             from .openstack import OpenStack  # wants packages that quick tests do without
-            return OpenStack(site, self.run, self.processes, self.direct)
+            return OpenStack(site, self.run, self._processes_at(site.name), self.direct)
         if site.application == "scripted":
-            return Scripted(site, self.run, self.processes, self.direct, self.topology.folder)
+            return Scripted(site, self.run, self._processes_at(site.name), self.direct, self.topology.folder)
         return None
 
     # -- up and down ------------------------------------------------------------------------------
@@ -91,10 +96,12 @@ class Lab:
         """Starts everything and waits until it is ready. What fails half-way is stopped again."""
         with self._locked():
             try:
+                self.network.create()
                 self._check_addresses()
                 self._up(progress)
             except BaseException:
                 self.processes.stop_all()
+                self.network.remove()
                 raise
 
     def _up(self, progress):
@@ -131,6 +138,7 @@ class Lab:
         """Stops everything, also what a crashed lab left, and removes the run directory."""
         with self._locked():
             self.processes.stop_all()
+            self.network.remove()
             if not keep:
                 self.run.remove()
         with contextlib.suppress(FileNotFoundError):
@@ -138,23 +146,18 @@ class Lab:
 
     def _wanted_addresses(self):
         for name, application in self.applications.items():
-            address = self.topology.sites[name].address
-            for port in [*application.ports().values(), *application.fronts().values()]:
-                yield address, port
+            site = self.topology.sites[name]
             if name in self.cheops:
-                yield address, PEER_PORT
                 for other in self.cheops[name].others():
-                    yield address, door_port(other)
+                    yield self.network.door_address(site), door_port(other)
+            if self.network.is_shared:
+                for port in (*application.ports().values(), *application.fronts().values(), PEER_PORT):
+                    yield site.address, port
 
     def _check_addresses(self):
+        """What is taken is found before anything starts."""
         for address, port in sorted(set(self._wanted_addresses())):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((address, port))
-                except OSError as why:
-                    raise LabError(f"{address}:{port} is needed and cannot be had: {why.strerror}; "
-                                   "is another lab up? `lab status` lists them") from why
+            networks.check_address(address, port)
 
     # -- single processes -------------------------------------------------------------------------
 
@@ -195,7 +198,7 @@ class Lab:
             "control": self._relay_socket(),
             "links": [{"source": link.source, "target": link.target, "delay": link.delay,
                        "jitter": link.jitter, "rate": link.rate} for link in self.topology.links.values()],
-            "doors": [{"source": s.name, "target": t.name, "listen": [s.address, door_port(t)],
+            "doors": [{"source": s.name, "target": t.name, "listen": [self.network.door_address(s), door_port(t)],
                        "connect": [t.address, PEER_PORT]} for s, t in pairs],
         }
         write_json(self.run.path("relay.json"), config)

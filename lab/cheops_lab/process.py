@@ -79,14 +79,20 @@ def _group_lives(group):
 class Processes:
     """The processes noted in one run directory."""
 
-    def __init__(self, run):
-        self.run = run
+    def __init__(self, run, prefix=()):
+        """What is started runs behind the words of `prefix`, as `ip netns exec NAME`."""
+        self.run, self.prefix = run, list(prefix)
         self.folder = os.path.join(run, "processes")
+
+    def behind(self, prefix):
+        """The same processes; what this one starts runs behind other words."""
+        return Processes(self.run, prefix)
 
     def start(self, name, command, env=None, cwd=None):
         """Starts a command; its output goes to logs/NAME.log. Does not wait for it to be ready."""
         log = os.path.join(self.run, "logs", name + ".log")
         environment = {**os.environ, **(env or {}), MARK: self.run}
+        command = [*self.prefix, *command]
         try:
             with open(log, "ab") as output:
                 child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,

@@ -24,6 +24,15 @@ def base_folder():
     return os.path.join(runtime, f"cheops-lab-{os.getuid()}")
 
 
+def make_base_folder():
+    """That folder, made if need be. LabError when it is another user's."""
+    folder = base_folder()
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if os.stat(folder).st_uid != os.getuid():
+        raise LabError(f"{folder} is another user's; set XDG_RUNTIME_DIR to a folder of yours")
+    return folder
+
+
 def default_folder(name):
     return os.path.join(base_folder(), name)
 
@@ -58,15 +67,28 @@ class Run:
         if longest > SOCKET_PATH_MAX:
             raise LabError(f"{self.folder} is too long a path for Unix sockets in it: by "
                            f"{longest - SOCKET_PATH_MAX} bytes; choose another one with --run")
+        if os.path.dirname(self.folder) == base_folder():
+            make_base_folder()
         if os.path.isdir(self.folder) and os.listdir(self.folder) and not self.exists():
             raise LabError(f"{self.folder} is there and is no lab's; it is left alone")
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        write_json(self.path("options.json"), options)
-        for name in ("processes", "logs", "ca"):
-            os.makedirs(self.path(name), exist_ok=True)
-        for name in topology.sites:
-            os.makedirs(self.site(name), exist_ok=True)
-        shutil.copyfile(topology_path, self.path("topology.yaml"))
+        self._fill(topology_path, topology, options)
+
+    def _fill(self, topology_path, topology, options):
+        """All of it at once, so that a lab that is killed meanwhile leaves none or a whole one."""
+        parent = os.path.dirname(self.folder)
+        os.makedirs(parent, exist_ok=True)
+        new = Run(tempfile.mkdtemp(prefix=".new-", dir=parent))
+        try:
+            for name in ("processes", "logs", "ca"):
+                os.makedirs(new.path(name))
+            for name in topology.sites:
+                os.makedirs(new.site(name))
+            shutil.copyfile(topology_path, new.path("topology.yaml"))
+            write_json(new.path("options.json"), options)
+            os.rename(new.folder, self.folder)
+        except BaseException:
+            new.remove()
+            raise
 
     def options(self):
         return read_json(self.path("options.json"))

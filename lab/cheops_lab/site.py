@@ -73,9 +73,10 @@ class AdminConnection(http.client.HTTPConnection):
 class Cheops:
     """The cheopsd of one site."""
 
-    def __init__(self, site, topology, run, processes, build):
+    def __init__(self, site, topology, run, processes, doors, build):
+        """`doors`: the address at which the relay's doors to the other sites are."""
         self.site, self.topology, self.run = site, topology, run
-        self.processes, self.build = processes, build
+        self.processes, self.doors, self.build = processes, doors, build
         self.name = f"{site.name}-cheops"
         self.config = run.site(site.name, "cheops.yaml")
         self.admin_socket = run.site(site.name, "admin.sock")
@@ -99,7 +100,7 @@ class Cheops:
         if self.others():
             config["peers"] = {
                 "listen": f"{self.site.address}:{PEER_PORT}",
-                "sites": {other.name: {"address": f"{self.site.address}:{door_port(other)}"}
+                "sites": {other.name: {"address": f"{self.doors}:{door_port(other)}"}
                           for other in self.others()},
             }
         config = merge(config, self.site.config)

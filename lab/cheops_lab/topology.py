@@ -3,8 +3,8 @@
     name: three
     network: loopback                  # or namespaces
     sites:
-      Nantes: {address: 127.0.0.11, application: openstack}
-      Paris:  {address: 127.0.0.12, application: openstack}
+      Nantes: {application: openstack}
+      Paris:  {application: openstack}
     links:
       - {between: [Nantes, Paris], rtt: 8ms, jitter: 1ms, rate: 100mbit}
 
@@ -22,7 +22,7 @@ import yaml
 from . import units
 from .errors import LabError
 
-NETWORKS = ("loopback", "namespaces")
+NETWORKS = ("loopback", "namespaces")  # network.py
 APPLICATIONS = ("openstack", "none")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 
@@ -39,7 +39,7 @@ class Service:
 class Site:
     name: str
     index: int               # from 1, in the order written
-    address: str
+    address: str             # None: the lab gives it one
     application: str         # one of APPLICATIONS, or "scripted"
     description: str = None  # scripted: file of the application description
     services: dict = dataclasses.field(default_factory=dict)  # scripted: name -> Service
@@ -170,8 +170,9 @@ def read_address(reader, node, taken):
 def read_site(reader, name, node, index, folder, taken):
     keys = reader.mapping(node, f"site {name}", ("address", "application", "config"))
     site = Site(name, index, None, "none")
-    site.address = read_address(reader, reader.required(node, keys, "address"), taken)
-    taken[site.address] = name
+    if "address" in keys:
+        site.address = read_address(reader, keys["address"], taken)
+        taken[site.address] = name
     if "application" in keys:
         read_application(reader, keys["application"], site, folder)
     if "config" in keys:
@@ -189,6 +190,13 @@ def read_sites(reader, node, folder):
     if not sites:
         reader.fail(node, "a topology needs a site")
     return sites
+
+
+def refuse_addresses(reader, node):
+    for name, inner in reader.mapping(node, "sites").items():
+        for key, value in reader.mapping(inner, f"site {name}").items():
+            if key == "address":
+                reader.fail(value, "a site in a namespace gets its address from the lab; leave it out")
 
 
 def read_pair(reader, node, sites):
@@ -252,6 +260,8 @@ def load(path, folder=None):
     if network not in NETWORKS:
         reader.fail(keys["network"], f"no network '{network}'; there are {', '.join(NETWORKS)}")
     sites = read_sites(reader, reader.required(root, keys, "sites"), folder)
+    if network == "namespaces":
+        refuse_addresses(reader, keys["sites"])
     if "config" in keys:
         common = reader.value(keys["config"])
         for site in sites.values():

@@ -29,8 +29,7 @@ http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_
 TOPOLOGY = """\
 name: test-lab
 sites:
-  A: &site
-    address: 127.0.0.41
+  A:
     application:
       scripted:
         description: app.yaml
@@ -50,8 +49,10 @@ def lab(tmp_path):
 
 
 class Command:
-    def __init__(self, folder):
-        self.folder, self.run = str(folder), str(folder / "run")
+    """`lab` with a run directory in a folder of the test's own."""
+
+    def __init__(self, folder, run="run"):
+        self.folder, self.run = str(folder), str(folder / run)
 
     def popen(self, *words):
         return subprocess.Popen([LAB, "--run", self.run, *words], text=True, cwd=self.folder,
@@ -67,18 +68,27 @@ class Command:
         assert status == 0, printed
         return printed
 
+    def status(self):
+        status, printed = self("status", "--json")
+        assert status == 0, printed
+        return json.loads(printed)
 
-def get(port=8081):
-    connection = http.client.HTTPConnection("127.0.0.41", port, timeout=DEADLINE_S)
+    def address(self, site="A"):
+        """Where a site is, as long as the lab has a run directory."""
+        return self.status()["sites"][site]["address"]
+
+
+def get(address, port=8081):
+    connection = http.client.HTTPConnection(address, port, timeout=DEADLINE_S)
     connection.request("GET", "/")
     body = connection.getresponse().read().decode().split()
     connection.close()
     return body[0], int(body[1])
 
 
-def is_refused(port=8081):
+def is_refused(address, port=8081):
     try:
-        socket.create_connection(("127.0.0.41", port), timeout=DEADLINE_S).close()
+        socket.create_connection((address, port), timeout=DEADLINE_S).close()
         return False
     except ConnectionRefusedError:
         return True
@@ -86,34 +96,49 @@ def is_refused(port=8081):
 
 def test_up_says_what_it_does_and_down_leaves_nothing(lab):
     assert "A: hello ready" in lab.up()
-    assert get()[0] == "A"
+    address = lab.address()
+    assert get(address)[0] == "A"
     assert lab("down") == (0, "")
-    assert is_refused()
+    assert is_refused(address)
     assert not os.path.exists(lab.run) and not os.path.exists(lab.run + ".lock")
 
 
 def test_status_as_data(lab):
     lab.up()
-    status, printed = lab("status", "--json")
-    data = json.loads(printed)
-    assert status == 0
-    assert data["sites"]["A"]["services"] == {"hello": "http://127.0.0.41:8081", "absent": "http://127.0.0.41:8082"}
+    data = lab.status()
+    front = "http://" + data["sites"]["A"]["address"]
+    assert data["sites"]["A"]["services"] == {"hello": front + ":8081", "absent": front + ":8082"}
     assert [(p["name"], p["alive"]) for p in data["processes"]] == [("A-hello", True)]
 
 
 def test_a_second_up_is_refused_while_it_runs(lab):
     lab.up()
-    pid = get()[1]
+    pid = get(lab.address())[1]
     status, printed = lab("up", "--direct", lab.folder + "/t.yaml")
     assert (status, "is up already" in printed) == (1, True)
-    assert get()[1] == pid
+    assert get(lab.address())[1] == pid
+
+
+def test_two_labs_of_one_topology_do_not_collide(lab, tmp_path):
+    other = Command(tmp_path, "other")
+    lab.up()
+    other.up()
+    assert lab.address() != other.address()
+    pid = get(other.address())[1]
+    assert lab("down") == (0, "")
+    assert get(other.address())[1] == pid
+    assert other("down") == (0, "")
 
 
 def test_an_address_that_is_taken_is_named(lab):
-    with socket.create_server(("127.0.0.41", 8081)):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = TOPOLOGY.replace("  A:\n", "  A:\n    address: 127.0.0.1\n").replace("8081", str(port))
+        with open(lab.folder + "/t.yaml", "w", encoding="utf-8") as topology:
+            topology.write(text)
         status, printed = lab("up", "--direct", lab.folder + "/t.yaml")
     assert status == 1
-    assert "127.0.0.41:8081 is needed and cannot be had: Address already in use" in printed
+    assert f"127.0.0.1:{port} is needed and cannot be had: Address already in use" in printed
 
 
 def test_a_service_that_fails_ends_the_whole_start(lab):
@@ -122,16 +147,17 @@ def test_a_service_that_fails_ends_the_whole_start(lab):
     status, printed = lab("up", "--direct", lab.folder + "/t.yaml")
     assert status == 1
     assert "A-hello ended while the lab waited" in printed and "no luck today" in printed
-    assert is_refused()
+    assert is_refused(lab.address())
 
 
 def test_one_process_is_killed_and_started_again(lab):
     lab.up()
-    first = get()[1]
+    address = lab.address()
+    first = get(address)[1]
     assert lab("kill", "A", "hello") == (0, "")
-    assert is_refused()
+    assert is_refused(address)
     assert lab("start", "A", "hello") == (0, "")
-    assert get()[1] != first
+    assert get(address)[1] != first
 
 
 def test_what_cannot_be_done_is_said(lab):
@@ -155,8 +181,7 @@ def test_an_interrupted_start_is_cleaned_up(lab):
     until(lambda: os.path.exists(started), "the service to start", DEADLINE_S)
     starting.send_signal(signal.SIGINT)
     assert starting.wait(DEADLINE_S) == 130
-    status, printed = lab("status", "--json")
-    assert (status, json.loads(printed)["processes"]) == (0, [])
+    assert lab.status()["processes"] == []
 
 
 def test_down_after_a_crash_of_the_lab(lab, is_gone):
