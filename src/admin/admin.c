@@ -97,6 +97,10 @@ static void put_site(struct request *r, size_t i)
         out_json(&r->body, rt_name_text(cfg->sites[i].address));
         if (heard)
             out_fmt(&r->body, ",\"heard_ms\":%llu", (unsigned long long)(now - heard));
+        if (peer_description_of(in->peer, i) != PEER_DESCRIPTION_UNKNOWN)
+            out_str(&r->body, peer_description_of(in->peer, i) == PEER_DESCRIPTION_SAME
+                                  ? STR(",\"description\":\"same\"")
+                                  : STR(",\"description\":\"differs\""));
         if (in->control && peer_control_error(in->control, i)[0]) {
             OUT(&r->body, ",\"error\":");
             out_json(&r->body, str_of(peer_control_error(in->control, i)));

@@ -61,10 +61,10 @@ struct cfg_listener {
 struct cfg_site {
     struct str name;
     struct rt_name *address; /* NULL for the own one */
-    /* What that site may ask of this one; both absent: what the description knows. */
+    /* What that site may ask of this one. Left out: all services, what the description knows. */
     const struct app_service **services;
     size_t n_services;
-    bool has_allow;
+    bool lists_services;  /* those alone, which may be none */
     unsigned allow_kinds; /* bit 1 << enum app_kind */
 };
 

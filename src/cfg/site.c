@@ -316,6 +316,7 @@ static int read_allow_services(struct yaml_reader *r, const struct yaml *n, void
 {
     struct cfg_site *s = o;
     int rc = yaml_expect(r, n, YAML_LIST);
+    s->lists_services = true;
     s->services = arena_zalloc(r->arena, (n->length + 1) * sizeof *s->services);
     if (rc == 0 && !s->services)
         rc = diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
@@ -361,10 +362,9 @@ static int read_site(struct yaml_reader *r, const struct yaml *key, struct cfg_s
     if (rc < 0)
         return rc;
     s->name = key->text;
-    s->allow_kinds = ~0u;
+    s->allow_kinds = ~(1u << APP_OPAQUE);
     if (rt_name_parse(&s->address, x.address, &d) < 0)
         return yaml_error(key, r->file, r->d, "%s", d.message);
-    s->has_allow = x.allow != NULL;
     return x.allow ? yaml_read(r, x.allow, allow_keys, COUNT_OF(allow_keys), s) : 0;
 }
 

@@ -78,17 +78,19 @@ static void failed(struct beat *b, const struct diag *d, int code)
 
 static int write_question(struct beat *b)
 {
-    struct out o;
-    char *text = peer_heartbeat_text(b->control->peer);
-    int rc = text ? http_head_begin(&b->conn->io, &o) : ERR_NO_MEMORY;
-    if (rc == 0) {
-        out_fmt(&o,
-                "POST /cheops/v1/heartbeat HTTP/1.1\r\nHost: cheops\r\nContent-Type: "
-                "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                strlen(text), text);
-        rc = http_head_commit(&b->conn->io, &o, H1_NO_BODY, 0);
-    }
-    free(text);
+    char memory[PEER_MESSAGE_MAX];
+    struct out o, text;
+    out_init(&text, memory, sizeof memory);
+    peer_write_heartbeat(b->control->peer, b->site, &text);
+    int rc = http_head_begin(&b->conn->io, &o);
+    if (rc < 0)
+        return rc;
+    out_fmt(&o,
+            "POST /cheops/v1/heartbeat HTTP/1.1\r\nHost: cheops\r\nContent-Type: "
+            "application/json\r\nContent-Length: %zu\r\n\r\n",
+            text.n);
+    out_str(&o, out_get(&text));
+    rc = http_head_commit(&b->conn->io, &o, H1_NO_BODY, 0);
     b->asked_us = rt_mono_us();
     if (rc == 0)
         rc = http_flush(&b->conn->io);
@@ -142,8 +144,8 @@ static int read_answer(struct beat *b, bool *keep)
         return rc;
     struct peer_sites *sites = peer_sites_of(b->control->peer);
     peer_sites_sample(sites, b->site, (uint32_t)(rt_mono_us() - b->asked_us));
-    struct str body = str_sub(http_unread(io), head.size, (size_t)head.length);
-    peer_take_row(b->control->peer, b->site, body.p, body.n);
+    peer_take_heartbeat(b->control->peer, b->site,
+                        str_sub(http_unread(io), head.size, (size_t)head.length));
     *keep = head.keep_alive;
     http_client_head_end(b->conn, &head, 0);
     http_body_consume(io, (size_t)head.length);

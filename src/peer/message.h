@@ -1,16 +1,38 @@
-/* peer/message.h: bodies of the peer protocol (docs/peer-protocol.md). Internal to peer. */
+/* peer/message.h: bodies of the peer protocol (docs/peer-protocol.md), read and written. Internal
+ * to peer. What is read came from another site, and is taken for what it is: members that are not
+ * known are passed over, those that are must have their form.
+ */
 #ifndef PEER_MESSAGE_H
 #define PEER_MESSAGE_H
 
 #include "peer/peer.h"
 
-/* Bytes of the body of a message or of its answer. */
-#define PEER_MESSAGE_MAX 16384
+#define PEER_NAME_BYTES 64 /* of a site or an application, with a NUL */
+#define PEER_ROW_SITES  64 /* of the table of round trips that one heartbeat tells */
+#define PEER_ID_DIGITS  16 /* incarnation and digest: hexadecimal digits */
 
-/* {"site", "incarnation", "row": {site: us}}: of a heartbeat and of its answer. The caller frees.
- */
-char *peer_heartbeat_text(const struct peer *p);
-/* Takes the row of such a body as what `from` published. What is malformed is left out. */
-void peer_take_row(struct peer *p, size_t from, const char *text, size_t n);
+/* {"site", "incarnation", "protocol": [least, most], "application", "digest"} */
+struct peer_hello {
+    char site[PEER_NAME_BYTES], application[PEER_NAME_BYTES];
+    uint64_t incarnation, digest;
+    unsigned least, most; /* versions of the protocol */
+};
+
+void peer_hello_write(const struct peer_hello *h, struct out *o);
+/* ERR_BAD_REQUEST with the member in d. Of a hello whose versions are all unknown here only `site`
+ * and `protocol` are read. */
+int peer_hello_read(struct str text, struct peer_hello *out, struct diag *d) MUST_USE;
+
+/* {"site", "incarnation", "row": {site: us or null}}: of a heartbeat and of its answer. Tells at
+ * most PEER_ROW_SITES sites of the row, the next ones each time: *next is where it goes on. */
+void peer_heartbeat_write(const struct cfg *cfg, const struct peer_sites *sites,
+                          uint64_t incarnation, uint32_t *next, struct out *o);
+/* Takes the row of such a body as what `from` has measured. What is malformed is left out. */
+void peer_heartbeat_read(const struct cfg *cfg, struct peer_sites *sites, size_t from,
+                         struct str text);
+
+/* The same for the peer: where each site's row goes on is kept there. */
+void peer_write_heartbeat(struct peer *p, size_t to, struct out *o);
+void peer_take_heartbeat(struct peer *p, size_t from, struct str text);
 
 #endif

@@ -1,62 +1,63 @@
 #include "peer/peer.h"
 #include "peer/message.h"
 
-#include <jansson.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define GREETING_BYTES 4096
+#define GREETING_BYTES 1024
 #define URI_PREFIX     STR("cheops://site/")
+#define URI_BYTES      128
+
+/* What this daemon knows of another site beside its state. */
+struct other {
+    _Atomic uint32_t next_row;    /* where the row of round trips that it is told goes on */
+    _Atomic uint32_t description; /* enum peer_description, of its last hello */
+};
 
 struct peer {
     struct cfg *cfg;
     struct peer_sites *sites;
-    char incarnation[17]; /* random, new at each start */
+    struct other *others;
+    struct peer_hello hello; /* of this site */
     char greeting[GREETING_BYTES];
     size_t greeting_n;
 };
 
-/* {"site", "incarnation", "protocol": [least, most], "application", "digest"} */
-static char *hello_text(const struct peer *p)
-{
-    const struct app *app = p->cfg->app;
-    json_t *j = json_pack("{s:s%,s:s,s:[i,i],s:s%,s:o}", "site", p->cfg->site.p, p->cfg->site.n,
-                          "incarnation", p->incarnation, "protocol", PEER_PROTOCOL_MIN,
-                          PEER_PROTOCOL_MAX, "application", app->name.p, app->name.n, "digest",
-                          json_sprintf("%016llx", (unsigned long long)app->digest));
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    json_decref(j);
-    return text;
-}
-
 static int write_greeting(struct peer *p)
 {
-    struct out o;
-    char *hello = hello_text(p);
-    if (!hello)
-        return ERR_NO_MEMORY;
+    char memory[GREETING_BYTES];
+    struct out o, hello;
+    const struct app *app = p->cfg->app;
+    p->hello.least = PEER_PROTOCOL_MIN;
+    p->hello.most = PEER_PROTOCOL_MAX;
+    p->hello.digest = app->digest;
+    snprintf(p->hello.site, sizeof p->hello.site, "%.*s", STR_ARG(p->cfg->site));
+    snprintf(p->hello.application, sizeof p->hello.application, "%.*s", STR_ARG(app->name));
+    rt_random(&p->hello.incarnation, sizeof p->hello.incarnation);
+    out_init(&hello, memory, sizeof memory);
+    peer_hello_write(&p->hello, &hello);
     out_init(&o, p->greeting, sizeof p->greeting);
     out_fmt(&o,
             "POST /cheops/hello HTTP/1.1\r\nHost: cheops\r\nContent-Type: application/json\r\n"
-            "Content-Length: %zu\r\n\r\n%s",
-            strlen(hello), hello);
+            "Content-Length: %zu\r\n\r\n",
+            hello.n);
+    out_str(&o, out_get(&hello));
     p->greeting_n = o.n;
-    free(hello);
-    return o.overflowed ? ERR_LIMIT : 0;
+    return o.overflowed || hello.overflowed ? ERR_LIMIT : 0;
 }
 
 int peer_create(struct peer **out, struct cfg *cfg, struct diag *d)
 {
     struct peer *p = calloc(1, sizeof *p);
-    uint64_t random;
     if (!p)
         return diag_set(d, ERR_NO_MEMORY, "no memory for the other sites");
     p->cfg = cfg_ref(cfg);
-    rt_random(&random, sizeof random);
-    struct out o;
-    out_init(&o, p->incarnation, sizeof p->incarnation);
-    out_fmt(&o, "%016llx", (unsigned long long)random);
-    int rc = peer_sites_create(&p->sites, cfg->n_sites, cfg->self, cfg->peers.suspect_ms,
-                               cfg->peers.down_ms, rt_mono_us() / 1000);
+    p->others = calloc(cfg->n_sites, sizeof *p->others);
+    int rc = p->others
+                 ? peer_sites_create(&p->sites, cfg->n_sites, cfg->self, cfg->peers.suspect_ms,
+                                     cfg->peers.down_ms, rt_mono_us() / 1000)
+                 : ERR_NO_MEMORY;
     if (rc == 0)
         rc = write_greeting(p);
     if (rc < 0) {
@@ -75,6 +76,7 @@ void peer_destroy(struct peer **pp)
         return;
     peer_sites_destroy(&p->sites);
     cfg_unref(&p->cfg);
+    free(p->others);
     free(p);
 }
 
@@ -93,170 +95,190 @@ struct str peer_greeting(const struct peer *p)
     return (struct str){p->greeting, p->greeting_n};
 }
 
+enum peer_description peer_description_of(const struct peer *p, size_t site)
+{
+    CHECK(site < p->cfg->n_sites);
+    return (enum peer_description)atomic_load_explicit(&p->others[site].description,
+                                                       memory_order_relaxed);
+}
+
 /* ---- who is at the other end */
 
-/* The site that the verified certificate names, if it is configured and another one; -1. */
-static long certified_site(const struct peer *p, const struct rt_stream *s)
+/* The other site that the verified certificate bears the name of, or -1 with why in d. */
+static long certified_site(const struct peer *p, const struct rt_stream *s, struct diag *d)
 {
-    char memory[128];
+    char memory[URI_BYTES];
     struct str uri = rt_stream_peer_uri(s, URI_PREFIX, memory, sizeof memory);
-    long site = uri.p ? cfg_site_find(p->cfg, str_from(uri, URI_PREFIX.n)) : -1;
+    struct str name = str_from(uri, URI_PREFIX.n);
+    long site = uri.p ? cfg_site_find(p->cfg, name) : -1;
+    if (!uri.p)
+        diag_set(d, ERR_PEER_UNKNOWN, "its certificate bears no site's name (cheops://site/NAME)");
+    else if (site < 0)
+        diag_set(d, ERR_PEER_UNKNOWN,
+                 "its certificate bears the name '%.*s', which is no site of this configuration",
+                 STR_ARG(name));
+    else if (site == (long)p->cfg->self)
+        diag_set(d, ERR_PEER_UNKNOWN, "its certificate bears this site's own name");
     return site == (long)p->cfg->self ? -1 : site;
 }
 
-static struct str string_of(const json_t *object, const char *key)
+static int refuse_versions(struct diag *d, const struct peer_hello *h)
 {
-    const char *text = json_string_value(json_object_get(object, key));
-    return str_of(text);
-}
-
-static void say_versions(struct diag *d, struct str site, int least, int most)
-{
-    diag_hint(d, "bring the older site up to date: versions N and N-1 talk to each other");
     diag_set(d, ERR_PEER_VERSION,
-             "%.*s speaks versions %d to %d of the peer protocol, this site %d to %d",
-             STR_ARG(site), least, most, PEER_PROTOCOL_MIN, PEER_PROTOCOL_MAX);
+             "%s speaks versions %u to %u of the peer protocol, this site %d to %d", h->site,
+             h->least, h->most, PEER_PROTOCOL_MIN, PEER_PROTOCOL_MAX);
+    diag_hint(d, "bring the older site up to date: versions N and N-1 talk to each other");
+    return ERR_PEER_VERSION;
 }
 
-/* Checks a hello's versions and its site's name against what the connection proved. */
-static int judge_hello(const struct peer *p, const json_t *hello, long proved, long *site,
+/* Checks what the other end says of itself against what its certificate proves (-1: there is none,
+ * on a plain link) and against this site. */
+static int judge_hello(const struct peer *p, const struct peer_hello *h, long proved, size_t *site,
                        struct diag *d)
 {
-    struct str name = string_of(hello, "site");
-    json_t *range = json_object_get(hello, "protocol");
-    int least = (int)json_integer_value(json_array_get(range, 0));
-    int most = (int)json_integer_value(json_array_get(range, 1));
-    *site = cfg_site_find(p->cfg, name);
-    if (*site < 0 || *site == (long)p->cfg->self || (proved >= 0 && proved != *site))
+    long named = cfg_site_find(p->cfg, str_of(h->site));
+    if (proved >= 0 && named != proved)
+        return diag_set(d, ERR_PEER_UNKNOWN, "its hello says '%s', its certificate %.*s", h->site,
+                        STR_ARG(p->cfg->sites[proved].name));
+    if (named < 0 || named == (long)p->cfg->self)
         return diag_set(d, ERR_PEER_UNKNOWN,
-                        "the hello names the site '%.*s', which this "
-                        "connection does not prove",
-                        STR_ARG(str_sub(name, 0, 63)));
-    if (!json_is_array(range) || most < PEER_PROTOCOL_MIN || least > PEER_PROTOCOL_MAX) {
-        say_versions(d, name, least, most);
-        return ERR_PEER_VERSION;
-    }
+                        "its hello says '%s', which is no other site of this configuration",
+                        h->site);
+    if (h->most < PEER_PROTOCOL_MIN || h->least > PEER_PROTOCOL_MAX)
+        return refuse_versions(d, h);
+    if (strcmp(h->application, p->hello.application) != 0)
+        return diag_set(d, ERR_PEER_APPLICATION, "%s runs the application %s, this site %s",
+                        h->site, h->application, p->hello.application);
+    *site = (size_t)named;
+    atomic_store_explicit(&p->others[named].description,
+                          h->digest == p->hello.digest ? PEER_DESCRIPTION_SAME
+                                                       : PEER_DESCRIPTION_DIFFERS,
+                          memory_order_relaxed);
     return 0;
+}
+
+/* The other end has refused: its reason, as far as it gives one that can be told. */
+static int say_refused(const struct h1_head *answer, struct str body, struct diag *d)
+{
+    char detail[512];
+    struct out o;
+    size_t field = h1_find(answer, H1_CHEOPS_ERROR, 0);
+    struct str code = field < answer->n_fields ? h1_value(answer, field) : STR_NULL;
+    out_init(&o, detail, sizeof detail);
+    out_visible(&o, body, 120);
+    return diag_set(d, str_eq(code, STR("peer-version")) ? ERR_PEER_VERSION : ERR_PEER_UNKNOWN,
+                    "it refuses this site: %u %.*s %.*s", answer->status,
+                    STR_ARG(str_sub(code, 0, 40)), STR_ARG(out_get(&o)));
+}
+
+/* Whether the connection leads to the site that it was opened for. */
+static int judge_answer(const struct http_client_conn *c, const struct h1_head *answer,
+                        struct str body, struct diag *d)
+{
+    const struct peer_target *target = c->pool->context;
+    const struct peer *p = target->peer;
+    struct peer_hello hello;
+    size_t site = target->site;
+    long proved = -1;
+    if (p->cfg->peers.client && (proved = certified_site(p, &c->io.stream, d)) < 0)
+        return ERR_PEER_UNKNOWN;
+    if (proved >= 0 && proved != (long)site)
+        return diag_set(d, ERR_PEER_UNKNOWN, "its certificate bears the name %.*s",
+                        STR_ARG(p->cfg->sites[proved].name));
+    if (answer->status != 200)
+        return say_refused(answer, body, d);
+    int rc = peer_hello_read(body, &hello, d);
+    if (rc == 0)
+        rc = judge_hello(p, &hello, proved, &site, d);
+    if (rc == 0 && site != target->site)
+        rc = diag_set(d, ERR_PEER_UNKNOWN, "at its address %s answers", hello.site);
+    return rc;
 }
 
 int peer_on_greeted(struct http_client_conn *c, const struct h1_head *answer, struct str body,
                     struct diag *d)
 {
     const struct peer_target *target = c->pool->context;
-    const struct peer *p = target->peer;
-    struct str name = p->cfg->sites[target->site].name;
-    long site, proved = -1;
-    json_t *hello = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, NULL);
-    int rc = 0;
-    if (p->cfg->peers.client) {
-        proved = certified_site(p, &c->io.stream);
-        if (proved != (long)target->site)
-            rc = diag_set(d, ERR_PEER_UNKNOWN, "who answers for %.*s has no certificate of it",
-                          STR_ARG(name));
-    }
-    if (rc == 0 && answer->status != 200) {
-        struct str detail = string_of(hello, "detail");
-        rc = answer->status == 505 ? ERR_PEER_VERSION : ERR_PEER_UNKNOWN;
-        diag_set(d, rc, "%.*s refused this site (%u%s%.*s)", STR_ARG(name), answer->status,
-                 detail.n ? ": " : "", STR_ARG(str_sub(detail, 0, 200)));
-    }
-    if (rc == 0) {
-        rc = judge_hello(p, hello, proved, &site, d);
-        if (rc == 0 && site != (long)target->site)
-            rc = diag_set(d, ERR_PEER_UNKNOWN, "at the address of %.*s another site answers",
-                          STR_ARG(name));
-    }
-    json_decref(hello);
+    struct diag why = {0};
+    int rc = judge_answer(c, answer, body, &why);
+    if (rc < 0)
+        diag_set(d, rc, "%.*s: %s", STR_ARG(target->peer->cfg->sites[target->site].name),
+                 why.message);
     return rc;
 }
 
 /* ---- the listener's side */
 
-static struct str in_arena(struct http_exchange *x, json_t *j)
+static enum peer_request answer_with(struct http_exchange *x, const struct out *text,
+                                     struct peer_answer *a)
 {
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    struct str s = arena_str(&x->arena, str_of(text));
-    free(text);
-    json_decref(j);
-    return s;
+    a->status = 200;
+    a->body = arena_str(&x->arena, out_get(text));
+    return PEER_REQUEST_ANSWERED;
 }
 
-static enum peer_request refuse(struct http_exchange *x, struct peer_answer *a, int code,
-                                const struct diag *d)
+static enum peer_request refuse(struct http_exchange *x, struct peer_answer *a)
 {
-    a->status = (unsigned)err_status(code);
-    a->code = code;
+    char memory[2048];
+    struct out o;
+    out_init(&o, memory, sizeof memory);
+    OUT(&o, "{\"error\":");
+    out_json(&o, str_of(err_name(a->diag.code)));
+    OUT(&o, ",\"detail\":");
+    out_json(&o, str_of(a->diag.message));
+    OUT(&o, "}");
+    answer_with(x, &o, a);
+    a->status = (unsigned)err_status(a->diag.code);
     a->close = true;
-    a->body = in_arena(x, json_pack("{s:s,s:s}", "error", err_name(code), "detail",
-                                    d->message[0] ? d->message : err_text(code)));
     return PEER_REQUEST_ANSWERED;
 }
 
 static enum peer_request serve_hello(struct peer *p, struct http_exchange *x, struct str body,
-                                     long proved, struct peer_answer *a)
+                                     struct peer_answer *a)
 {
-    struct diag d = {0};
+    char memory[GREETING_BYTES];
     struct out o;
-    long site;
-    json_t *hello = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, NULL);
-    int rc = judge_hello(p, hello, proved, &site, &d);
-    json_decref(hello);
+    struct peer_hello hello;
+    size_t site = 0;
+    long proved = -1;
+    int rc = 0;
+    x->conn->peer_site[0] = 0;
+    if (x->conn->is_tls && (proved = certified_site(p, &x->conn->io.stream, &a->diag)) < 0)
+        rc = ERR_PEER_UNKNOWN;
+    if (rc == 0)
+        rc = peer_hello_read(body, &hello, &a->diag);
+    if (rc == 0)
+        rc = judge_hello(p, &hello, proved, &site, &a->diag);
     if (rc < 0)
-        return refuse(x, a, rc, &d);
-    out_init(&o, x->conn->peer_site, sizeof x->conn->peer_site - 1);
-    out_str(&o, p->cfg->sites[site].name);
-    x->conn->peer_site[o.n] = 0;
-    char *text = hello_text(p);
-    a->status = 200;
-    a->body = arena_str(&x->arena, str_of(text));
-    free(text);
-    return PEER_REQUEST_ANSWERED;
+        return refuse(x, a);
+    snprintf(x->conn->peer_site, sizeof x->conn->peer_site, "%s", hello.site);
+    out_init(&o, memory, sizeof memory);
+    peer_hello_write(&p->hello, &o);
+    return answer_with(x, &o, a);
 }
 
-static json_t *row_of(const struct peer *p)
+void peer_write_heartbeat(struct peer *p, size_t to, struct out *o)
 {
-    json_t *row = json_object();
-    for (size_t i = 0; i < p->cfg->n_sites; i++) {
-        uint32_t us = peer_sites_rtt_us(p->sites, p->cfg->self, i);
-        if (us != PEER_RTT_UNKNOWN)
-            json_object_set_new(row, p->cfg->sites[i].name.p, json_integer(us));
-    }
-    return row;
+    _Atomic uint32_t *kept = &p->others[to].next_row;
+    uint32_t next = atomic_load_explicit(kept, memory_order_relaxed);
+    peer_heartbeat_write(p->cfg, p->sites, p->hello.incarnation, &next, o);
+    atomic_store_explicit(kept, next, memory_order_relaxed);
 }
 
-void peer_take_row(struct peer *p, size_t from, const char *text, size_t n)
+void peer_take_heartbeat(struct peer *p, size_t from, struct str text)
 {
-    const char *name;
-    json_t *us, *message = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-    json_t *row = json_object_get(message, "row");
-    json_object_foreach(row, name, us)
-    {
-        long to = cfg_site_find(p->cfg, str_of(name));
-        json_int_t v = json_integer_value(us);
-        if (to >= 0 && json_is_integer(us) && v >= 0 && v < PEER_RTT_UNKNOWN)
-            peer_sites_published(p->sites, from, (size_t)to, (uint32_t)v);
-    }
-    json_decref(message);
-}
-
-char *peer_heartbeat_text(const struct peer *p)
-{
-    json_t *j = json_pack("{s:s%,s:s,s:o}", "site", p->cfg->site.p, p->cfg->site.n, "incarnation",
-                          p->incarnation, "row", row_of(p));
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-    json_decref(j);
-    return text;
+    peer_heartbeat_read(p->cfg, p->sites, from, text);
 }
 
 static enum peer_request serve_heartbeat(struct peer *p, struct http_exchange *x, struct str body,
                                          size_t site, struct peer_answer *a)
 {
-    peer_take_row(p, site, body.p ? body.p : "", body.n);
-    char *text = peer_heartbeat_text(p);
-    a->status = 200;
-    a->body = arena_str(&x->arena, str_of(text));
-    free(text);
-    return PEER_REQUEST_ANSWERED;
+    char memory[PEER_MESSAGE_MAX];
+    struct out o;
+    peer_take_heartbeat(p, site, body);
+    out_init(&o, memory, sizeof memory);
+    peer_write_heartbeat(p, site, &o);
+    return answer_with(x, &o, a);
 }
 
 bool peer_wants_body(const struct http_exchange *x)
@@ -268,38 +290,32 @@ bool peer_wants_body(const struct http_exchange *x)
 enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str body, size_t *site,
                              struct peer_answer *a)
 {
-    struct diag d = {0};
-    bool is_tls = x->conn->is_tls, is_post = x->head.method == H1_POST;
-    long proved = is_tls ? certified_site(p, &x->conn->io.stream) : -1;
-    if (is_tls && proved < 0) {
-        diag_set(&d, ERR_PEER_UNKNOWN, "the certificate names no site that is configured here");
-        return refuse(x, a, ERR_PEER_UNKNOWN, &d);
-    }
+    bool is_post = x->head.method == H1_POST;
     bool is_leg = h1_find(&x->head, H1_CHEOPS_LEG, 0) < x->head.n_fields;
+    *a = (struct peer_answer){0};
     if (!is_leg && is_post && str_eq(x->head.target, STR("/cheops/hello")))
-        return serve_hello(p, x, body, proved, a);
-    long greeted = cfg_site_find(p->cfg, str_of(x->conn->peer_site));
-    if (!x->conn->peer_site[0] || greeted < 0) {
-        diag_set(&d, ERR_PEER_UNKNOWN, "a connection between sites begins with a hello");
-        return refuse(x, a, ERR_PEER_UNKNOWN, &d);
+        return serve_hello(p, x, body, a);
+    /* The certificate was looked at with the hello, and is the connection's as long as it lasts. */
+    long greeted = x->conn->peer_site[0] ? cfg_site_find(p->cfg, str_of(x->conn->peer_site)) : -1;
+    if (greeted < 0) {
+        diag_set(&a->diag, ERR_PEER_UNKNOWN, "a connection between sites begins with a hello");
+        return refuse(x, a);
     }
     *site = (size_t)greeted;
     if (is_leg)
         return PEER_REQUEST_LEG;
     if (is_post && str_eq(x->head.target, STR("/cheops/v1/heartbeat")))
         return serve_heartbeat(p, x, body, *site, a);
-    diag_set(&d, ERR_NOT_FOUND, "the peer protocol has no such request");
-    return refuse(x, a, ERR_NOT_FOUND, &d);
+    diag_set(&a->diag, ERR_NOT_FOUND, "the peer protocol has no such request");
+    return refuse(x, a);
 }
 
 bool peer_is_allowed(const struct cfg *cfg, size_t site, const struct app_service *service,
                      unsigned kind)
 {
     const struct cfg_site *s = &cfg->sites[site];
-    bool listed = s->n_services == 0;
-    if (!s->has_allow) /* what the description knows: an opaque request is not */
-        return kind != APP_OPAQUE;
+    bool is_listed = !s->lists_services;
     for (size_t i = 0; i < s->n_services; i++)
-        listed |= s->services[i] == service;
-    return listed && (s->allow_kinds & (1u << kind));
+        is_listed |= s->services[i] == service;
+    return is_listed && (s->allow_kinds & (1u << kind));
 }

@@ -13,6 +13,8 @@
 
 #define PEER_PROTOCOL_MIN 1
 #define PEER_PROTOCOL_MAX 1
+/* Bytes of the body of a message of the protocol, and of its answer's. */
+#define PEER_MESSAGE_MAX 16384
 
 struct peer;
 
@@ -34,6 +36,15 @@ struct peer_target {
 int peer_on_greeted(struct http_client_conn *c, const struct h1_head *answer, struct str body,
                     struct diag *d);
 
+/* Whether another site's description of the application is the one here, byte for byte, by its last
+ * hello. */
+enum peer_description {
+    PEER_DESCRIPTION_UNKNOWN,
+    PEER_DESCRIPTION_SAME,
+    PEER_DESCRIPTION_DIFFERS,
+};
+enum peer_description peer_description_of(const struct peer *p, size_t site);
+
 /* ---- the peers' listener */
 
 /* What a request that came in on the peers' listener is. */
@@ -44,14 +55,14 @@ enum peer_request {
 
 struct peer_answer {
     unsigned status;
-    int code;        /* 0, or the error that it reports */
-    struct str body; /* JSON, in the exchange's arena; may be empty */
-    bool close;      /* the connection is not kept */
+    struct diag diag; /* code 0, or the error that it reports */
+    struct str body;  /* JSON, in the exchange's arena; may be empty */
+    bool close;       /* the connection is not kept */
 };
 
-/* Decides on a request whose body (at most 64 KiB, of requests of the protocol) is `body`. Which
- * site asks is what its certificate says; on a plain listener, what its hello said. Reads and sets
- * conn->peer_site. */
+/* Decides on a request whose body (of requests of the protocol, at most PEER_MESSAGE_MAX) is
+ * `body`. Which site asks is what the connection's hello said, which must be what its certificate
+ * says; a plain listener has only the hello. Reads and sets conn->peer_site. */
 enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str body, size_t *site,
                              struct peer_answer *answer);
 /* Whether such a request's body must be read before peer_serve. */

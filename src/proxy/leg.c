@@ -142,8 +142,9 @@ static int unreachable(const struct txn *t)
 
 static enum txn_verdict connect_failed(struct txn *t, int code)
 {
-    if (code != ERR_OVERLOADED && code != ERR_NO_MEMORY && code != ERR_PEER_VERSION &&
-        code != ERR_PEER_UNKNOWN && code != ERR_TLS)
+    if (code == ERR_PEER_VERSION || code == ERR_PEER_UNKNOWN || code == ERR_PEER_APPLICATION)
+        code = ERR_SITE_REFUSED; /* the client has done nothing wrong */
+    else if (code != ERR_OVERLOADED && code != ERR_NO_MEMORY && code != ERR_TLS)
         code = unreachable(t);
     if (t->diag.code)
         t->diag.code = code;

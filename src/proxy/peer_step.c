@@ -1,8 +1,6 @@
 /* PEER: what came in on the listener for other sites: the peer protocol itself, or a leg. */
 #include "proxy/txn.h"
 
-#define PEER_BODY_MAX 65536
-
 static enum txn_verdict write_peer_answer(struct txn *t, const struct peer_answer *a)
 {
     struct http_conn *io = txn_client(t);
@@ -13,8 +11,8 @@ static enum txn_verdict write_peer_answer(struct txn *t, const struct peer_answe
     if (a->close)
         t->x->head.keep_alive = false;
     out_fmt(&o, "HTTP/1.1 %u %.*s\r\n", a->status, STR_ARG(h1_reason(a->status)));
-    if (a->code)
-        out_fmt(&o, "Cheops-Error: %s\r\n", err_name(a->code));
+    if (a->diag.code)
+        out_fmt(&o, "Cheops-Error: %s\r\n", err_name(a->diag.code));
     if (!http_exchange_keeps(t->x))
         OUT(&o, "Connection: close\r\n");
     out_fmt(&o, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", a->body.n);
@@ -24,8 +22,9 @@ static enum txn_verdict write_peer_answer(struct txn *t, const struct peer_answe
         return txn_drop(t, ERR_CLIENT_GONE);
     t->status = a->status;
     t->answer_begun = t->keep = true;
-    t->is_protocol = true;
-    return txn_go(t, TXN_REFUSE); /* which flushes it */
+    t->diag = a->diag;
+    t->is_protocol = !a->diag.code; /* who was refused, and why, is logged */
+    return txn_go(t, TXN_REFUSE);   /* which flushes it */
 }
 
 /* Reads the field Cheops-Leg, and removes it with all that is not for a service. */
@@ -93,7 +92,8 @@ static int read_peer_body(struct txn *t)
     struct str data;
     int rc;
     while ((rc = http_body_peek(io, &data)) > 0) {
-        if (t->kept.n + data.n > PEER_BODY_MAX || !txn_keep(t, &t->kept, &t->kept_capacity, data))
+        if (t->kept.n + data.n > PEER_MESSAGE_MAX ||
+            !txn_keep(t, &t->kept, &t->kept_capacity, data))
             return ERR_BODY_TOO_LARGE;
         http_body_consume(io, data.n);
         t->progressed = true;
