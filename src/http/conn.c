@@ -125,6 +125,17 @@ void http_body_consume(struct http_conn *c, size_t n)
     }
 }
 
+bool http_body_discard(struct http_conn *c, size_t most)
+{
+    struct str data;
+    size_t n = 0;
+    while (n <= most && http_body_peek(c, &data) > 0) {
+        http_body_consume(c, data.n);
+        n += data.n;
+    }
+    return c->in_done;
+}
+
 void http_read_end(struct http_conn *c)
 {
     http_consume(c, c->in_tail);

@@ -59,6 +59,9 @@ void http_read_begin(struct http_conn *c, enum h1_framing framing, uint64_t leng
  * ERR_HEAD_TOO_LARGE: bad framing. ERR_RESET, ERR_TLS, ERR_NO_MEMORY. */
 int http_body_peek(struct http_conn *c, struct str *data) MUST_USE;
 void http_body_consume(struct http_conn *c, size_t n);
+/* Takes what is already here of a body that nobody wants, up to `most` bytes and a buffer. Whether
+ * that was the rest of it. */
+bool http_body_discard(struct http_conn *c, size_t most);
 /* After the body is complete and its trailers were used. */
 void http_read_end(struct http_conn *c);
 

@@ -363,15 +363,6 @@ bool http_exchange_keeps(const struct http_exchange *x)
            c->n_requests < c->server->options.max_requests;
 }
 
-/* Takes what is already here of a body that nobody wanted. */
-static bool rest_of_body_is_here(struct http_conn *io)
-{
-    struct str data;
-    while (http_body_peek(io, &data) > 0)
-        http_body_consume(io, data.n);
-    return io->in_done;
-}
-
 static void linger(struct http_server_conn *c)
 {
     if (rt_stream_shutdown(&c->io.stream) < 0) {
@@ -390,7 +381,7 @@ void http_exchange_end(struct http_exchange *x, bool keep)
     struct http_server_conn *c = x->conn;
     struct http_block *b = CONTAINER_OF(x, struct http_block, exchange);
     bool kept = keep && http_exchange_keeps(x) && c->io.out_done && !http_has_output(&c->io) &&
-                rest_of_body_is_here(&c->io);
+                http_body_discard(&c->io, HTTP_LINGER_BYTES);
     c->exchange = NULL;
     b->dead.free = block_free;
     rt_reap(c->server->env->loop, &b->dead);

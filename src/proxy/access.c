@@ -29,7 +29,7 @@ static void put_legs(const struct txn *t, struct out *o)
 {
     OUT(o, ",\"legs\":[");
     bool first = true;
-    for (size_t i = 0; i < t->n_legs && i <= t->leg_at; i++) {
+    for (size_t i = 0; i < t->n_legs; i++) {
         const struct txn_leg *leg = &t->legs[i];
         if (!leg->status && !leg->code && !leg->us)
             continue;

@@ -11,31 +11,33 @@ static void keep_alive(struct txn *t)
     rt_stream_keepalive(&t->up->io.stream, PROBE_S);
 }
 
-/* Parses the head that `up` holds once more: a held answer's first parse is long gone. */
-static int current_head(struct txn *t, struct h1_head *head)
+int txn_keep_answer(struct txn *t, const struct h1_head *head)
 {
-    const char *why = "";
-    if (t->answer) {
-        *head = *t->answer;
-        return 0;
-    }
-    int rc = http_client_head(t->up, t->x->head.method, head, &why);
-    return rc < 0 ? ERR_SERVICE_BROKEN : 0;
+    struct arena *a = &t->x->arena;
+    struct h1_head *copy = arena_zalloc(a, sizeof *copy);
+    struct h1_field *fields = arena_alloc(a, head->n_fields * sizeof *fields + 1);
+    struct str base = arena_str(a, (struct str){head->base, head->size});
+    if (!copy || !fields || !base.p || arena_overflowed(a))
+        return ERR_NO_MEMORY;
+    *copy = *head;
+    copy->base = base.p;
+    copy->reason.p = base.p + (head->reason.p - head->base);
+    copy->fields = memcpy(fields, head->fields, head->n_fields * sizeof *fields);
+    t->answer = copy;
+    http_client_head_end(t->up, head, (uint32_t)txn_cfg(t)->limits.trailers);
+    return 0;
 }
 
-enum txn_verdict txn_answer_begin(struct txn *t)
+enum txn_verdict txn_answer_begin(struct txn *t, const struct h1_head *head)
 {
-    struct h1_head head;
-    int rc = current_head(t, &head);
-    if (rc == 0)
-        rc = txn_write_answer_head(t, &head);
-    if (rc == ERR_HEAD_TOO_LARGE || rc == ERR_SERVICE_BROKEN)
+    int rc = txn_write_answer_head(t, head);
+    if (rc == ERR_HEAD_TOO_LARGE)
         return txn_refuse(t, ERR_SERVICE_BROKEN, "the head of the service's answer is too large");
     if (rc < 0)
         return txn_drop(t, ERR_CLIENT_GONE);
-    if (!t->answer)
-        http_client_head_end(t->up, &head, (uint32_t)txn_cfg(t)->limits.trailers);
-    t->status = head.status;
+    t->status = head->status;
+    if (head != t->answer)
+        http_client_head_end(t->up, head, (uint32_t)txn_cfg(t)->limits.trailers);
     t->answer_begun = true;
     if (t->class_.kind == APP_STREAM)
         keep_alive(t);

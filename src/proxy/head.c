@@ -188,11 +188,18 @@ static void put_status_line(struct out *o, unsigned status, struct str reason)
     OUT(o, "\r\n");
 }
 
-/* "Nantes=refused, Paris=200" */
+static bool was_tried(const struct txn *t, size_t leg)
+{
+    return leg < t->n_legs && (t->legs[leg].status || t->legs[leg].code);
+}
+
+/* "Nantes=refused, Paris=200": also those after the one whose answer is used. */
 static void put_tried(struct txn *t, struct out *o)
 {
+    if (!was_tried(t, 0))
+        return;
     OUT(o, "Cheops-Tried: ");
-    for (size_t i = 0; i < t->n_legs && i <= t->leg_at; i++) {
+    for (size_t i = 0; was_tried(t, i); i++) {
         const struct txn_leg *leg = &t->legs[i];
         if (i)
             OUT(o, ", ");

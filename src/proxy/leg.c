@@ -32,15 +32,45 @@ static enum txn_verdict next_leg(struct txn *t)
     return txn_go(t, TXN_LEG);
 }
 
+/* Read to the end of an answer that nobody wants, so that its connection can be kept. */
+#define UNWANTED_BYTES (64 * 1024)
+
+void txn_drop_held(struct txn *t)
+{
+    if (t->held)
+        http_pool_put(&t->held,
+                      t->held_reusable && http_body_discard(&t->held->io, UNWANTED_BYTES));
+}
+
+/* Keeps the present answer for the case that no later alternative gives one. */
+static int hold(struct txn *t, const struct h1_head *head)
+{
+    if (head != t->answer && txn_keep_answer(t, head) < 0)
+        return ERR_NO_MEMORY;
+    txn_drop_held(t);
+    t->held = t->up;
+    t->held_leg = t->leg_at;
+    t->held_answer = t->answer;
+    t->held_inspected = t->inspected;
+    t->held_reusable = t->request_done && !t->up_broken;
+    t->up = NULL;
+    t->answer = NULL;
+    t->inspected = STR_NULL;
+    t->inspected_capacity = t->inspected_sent = 0;
+    return 0;
+}
+
 /* The best answer that came before, when no later alternative gave one. */
 static enum txn_verdict use_held(struct txn *t)
 {
     t->up = t->held;
     t->held = NULL;
     t->leg_at = t->held_leg;
+    t->answer = t->held_answer;
+    t->inspected = t->held_inspected;
     t->request_done = true;
     t->diag = (struct diag){0}; /* the failure of a later alternative is that leg's own */
-    return txn_answer_begin(t);
+    return txn_answer_begin(t, t->answer);
 }
 
 static enum txn_verdict refuse_leg(struct txn *t, int code)
@@ -85,26 +115,21 @@ enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code)
     return t->held ? use_held(t) : refuse_leg(t, code);
 }
 
-enum txn_verdict txn_leg_answered(struct txn *t, unsigned status, bool is_empty_select)
+enum txn_verdict txn_leg_answered(struct txn *t, const struct h1_head *head, bool is_empty_select)
 {
     struct plan_attempt a = {
         .end = PLAN_END_STATUS,
-        .status = status,
+        .status = head->status,
         .is_safe = h1_is_safe(t->x->head.method),
         .is_empty_select = is_empty_select,
         .is_last = txn_leg_is_last(t),
         .body_gone = t->body_gone,
     };
-    txn_leg_end(t, status, 0);
+    txn_leg_end(t, head->status, 0);
     if (!txn_is_chain(t) || plan_settle_otherwise(&a) != PLAN_NEXT)
-        return txn_answer_begin(t);
-    http_pool_put(&t->held, false);
-    t->held = t->up;
-    t->held_leg = t->leg_at;
-    t->up = NULL;
-    t->answer = NULL;
-    t->inspected = STR_NULL;
-    t->inspected_capacity = t->inspected_sent = 0;
+        return txn_answer_begin(t, head);
+    if (hold(t, head) < 0)
+        return txn_refuse(t, ERR_NO_MEMORY, "no memory to keep an answer");
     return next_leg(t);
 }
 

@@ -214,28 +214,11 @@ static bool wants_inspection(const struct txn *t, const struct h1_head *head)
     return false;
 }
 
-/* Copies the answer's head out of the read buffer: it is needed after its body was looked at. */
-static int copy_head(struct txn *t, const struct h1_head *head)
-{
-    struct arena *a = &t->x->arena;
-    struct h1_head *copy = arena_zalloc(a, sizeof *copy);
-    struct h1_field *fields = arena_alloc(a, head->n_fields * sizeof *fields + 1);
-    struct str base = arena_str(a, (struct str){head->base, head->size});
-    if (!copy || !fields || !base.p || arena_overflowed(a))
-        return ERR_NO_MEMORY;
-    *copy = *head;
-    copy->base = base.p;
-    copy->reason.p = base.p + (head->reason.p - head->base);
-    copy->fields = memcpy(fields, head->fields, head->n_fields * sizeof *fields);
-    t->answer = copy;
-    return 0;
-}
-
 static enum txn_verdict peer_refused(struct txn *t, const struct h1_head *head, size_t field)
 {
     struct str code = h1_value(head, field);
     if (!txn_is_chain(t))
-        return txn_leg_answered(t, head->status, false); /* it names itself: passed on */
+        return txn_leg_answered(t, head, false); /* it names itself: passed on */
     diag_set(&t->diag, ERR_SITE_REFUSED, "%.*s refused the leg: %.*s",
              STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name), STR_ARG(code));
     return txn_leg_failed(t, is_refusal(code) ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER,
@@ -248,13 +231,12 @@ static enum txn_verdict final_answer(struct txn *t, const struct h1_head *head)
     if (!txn_leg_is_local(t) && refused < head->n_fields)
         return peer_refused(t, head, refused);
     if (wants_inspection(t, head)) {
-        if (copy_head(t, head) < 0)
+        if (txn_keep_answer(t, head) < 0)
             return txn_refuse(t, ERR_NO_MEMORY, "no memory to look at an answer");
-        http_client_head_end(t->up, head, (uint32_t)txn_cfg(t)->limits.trailers);
         json_finder_init(&t->list, t->class_.type->list.array);
         return txn_go(t, TXN_INSPECT);
     }
-    return txn_leg_answered(t, head->status, false);
+    return txn_leg_answered(t, head, false);
 }
 
 static enum txn_verdict switch_protocols(struct txn *t, const struct h1_head *head)
@@ -303,19 +285,19 @@ enum txn_verdict step_inspect(struct txn *t)
         json_finder_push(&t->list, t->inspected, false);
         enum json_empty empty = json_finder_is_empty(&t->list);
         if (empty != JSON_EMPTY_MORE)
-            return txn_leg_answered(t, t->answer->status, empty == JSON_EMPTY_YES);
+            return txn_leg_answered(t, t->answer, empty == JSON_EMPTY_YES);
         rc = http_body_peek(&t->up->io, &data);
         if (rc <= 0)
             break;
         size_t room = txn_cfg(t)->limits.peek - t->inspected.n;
         data = str_sub(data, 0, room);
         if (data.n == 0 || !txn_keep(t, &t->inspected, &t->inspected_capacity, data))
-            return txn_leg_answered(t, t->answer->status, false); /* too long to be empty */
+            return txn_leg_answered(t, t->answer, false); /* too long to be empty */
         http_body_consume(&t->up->io, data.n);
         t->progressed = true;
     }
     if (rc == ERR_AGAIN && !txn_timed_out(t))
         return txn_wait(t, txn_cfg(t)->timeouts.service_body_ms);
     /* Whole and not the list that was promised, or broken: that is the client's to see. */
-    return txn_leg_answered(t, t->answer->status, false);
+    return txn_leg_answered(t, t->answer, false);
 }

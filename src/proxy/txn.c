@@ -72,7 +72,7 @@ static void finish(struct txn *t)
     http_waiter_leave(&t->waiter);
     bool reusable = t->answer_begun && t->request_done && !t->up_broken && t->state == TXN_DONE;
     http_pool_put(&t->up, reusable);
-    http_pool_put(&t->held, false);
+    txn_drop_held(t);
     rt_timer_clear(w->loop, &t->timer);
     rt_cancel(w->loop, &t->task);
     list_remove(&t->link);

@@ -97,8 +97,12 @@ struct txn {
     bool up_broken;                /* writing to it failed: its answer may still be read */
     bool fresh;                    /* a reused connection broke: take a new one */
     uint64_t up_begin;             /* up's bytes_out before the request */
-    struct http_client_conn *held; /* an answer that is used if nothing better comes */
+    /* an answer that is used if nothing better comes */
+    struct http_client_conn *held;
     size_t held_leg;
+    struct h1_head *held_answer;
+    struct str held_inspected;
+    bool held_reusable; /* its leg has all of the request */
 
     /* the answer */
     struct h1_head *answer;  /* copied into the arena (INSPECT, held) */
@@ -173,8 +177,10 @@ static inline bool txn_is_chain(const struct txn *t)
 void txn_leg_end(struct txn *t, unsigned status, int code);
 /* leg.c: the present leg ended without a status. `end` says whether the request may have run. */
 enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code);
-/* A final status came: decide what becomes of it. The head is parsed anew where it is needed. */
-enum txn_verdict txn_leg_answered(struct txn *t, unsigned status, bool is_empty_select);
+/* A final status came: decide what becomes of it. `head` borrows what `up` read, or is t->answer. */
+enum txn_verdict txn_leg_answered(struct txn *t, const struct h1_head *head, bool is_empty_select);
+/* Ends the use of the held answer's connection; it is kept if the rest of that answer is here. */
+void txn_drop_held(struct txn *t);
 /* The client closed or broke while it waits. */
 bool txn_client_is_gone(const struct txn *t);
 /* route.c, for clients' requests and for legs: what is refused for its size, or because Via shows
@@ -194,8 +200,10 @@ int txn_body_is_bad(struct txn *t, int code);
 /* route.c: makes the identifiers of carrier 7 and remembers the scope under them, once. */
 void txn_remember(struct txn *t);
 
-/* answer.c: writes the head of the answer that `up` holds and goes to ANSWER. */
-enum txn_verdict txn_answer_begin(struct txn *t);
+/* answer.c: writes the head of the answer and goes to ANSWER. */
+enum txn_verdict txn_answer_begin(struct txn *t, const struct h1_head *head);
+/* Copies the answer's head into the arena, t->answer, and goes on to its body. 0 or ERR_NO_MEMORY. */
+int txn_keep_answer(struct txn *t, const struct h1_head *head);
 
 /* relay.c: moves payload from one connection to the other until one of them has to be waited for.
  * 0: the message is complete and written. ERR_AGAIN. Else what failed, and whose end it was. *moved

@@ -86,6 +86,26 @@ def test_a_site_that_is_cut_off(make_sites):
     assert nantes.ask(Scope="{a: Paris}")[0] == 200
 
 
+def test_an_answer_that_was_passed_over_is_used_when_no_better_one_comes(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    paris.process.send_signal(signal.SIGSTOP)
+    until(lambda: nantes.sees(paris, "down"), "Paris to be down")
+    status, fields, body = nantes.ask(path="/a/things?name=nobody", Scope="{a: Nantes ; Paris}")
+    assert (status, fields["cheops-tried"]) == (200, "Nantes=200, Paris=down")
+    assert json.loads(body)["things"] == []
+    status, fields, _ = nantes.ask(path="/a/things/1?status=404", Scope="{a: Nantes ; Paris}")
+    assert (status, fields["cheops-tried"]) == (404, "Nantes=404, Paris=down")
+    paris.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("path", ["/a/things?name=nobody", "/a/things/1?status=404"])
+def test_an_answer_that_was_passed_over_leaves_its_connection(make_sites, path):
+    nantes, _ = make_sites("Nantes", "Paris", config={"workers": 1})
+    for _ in range(3):
+        nantes.ask(path=path, Scope="{a: Nantes ; Paris}")
+    assert len(nantes.service.requests) == 3 and len(nantes.service.connections) == 1
+
+
 def test_around_takes_the_nearest_first(make_sites):
     nantes, paris = make_sites("Nantes", "Paris")
     _, fields, _ = nantes.ask(Scope="{a: around(Paris, 1s)}")
