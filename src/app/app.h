@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "base/str.h"
 
+#define APP_MAX_SERVICES 64
+
 /* Kinds of operation (scope-lang.md section 4). */
 enum app_kind {
     APP_CREATE,

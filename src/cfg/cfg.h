@@ -16,16 +16,16 @@
 #include "rt/stream.h"
 #include "rt/sys.h"
 
-/* Time-outs in milliseconds. CFG_TIMEOUT(member, "key", default, "what it bounds") */
+/* Time-outs in milliseconds. */
 struct cfg_timeouts {
-#define CFG_TIMEOUT(member, key, ms, text) uint32_t member##_ms;
+#define CFG_TIMEOUT(member, key, value, text) uint32_t member##_ms;
 #include "cfg/timeouts.def"
 #undef CFG_TIMEOUT
 };
 
-/* Sizes in bytes and counts. CFG_LIMIT(member, "key", default, min, max, "what it bounds") */
+/* Sizes in bytes and counts. */
 struct cfg_limits {
-#define CFG_LIMIT(member, key, value, min, max, text) uint64_t member;
+#define CFG_LIMIT(member, key, type, value, least, most, text) uint64_t member;
 #include "cfg/limits.def"
 #undef CFG_LIMIT
 };
@@ -85,7 +85,8 @@ struct cfg {
     struct str file;
     struct str site; /* the own name */
     struct app *app;
-    unsigned workers; /* 0: one a core */
+    struct str app_file;
+    uint64_t workers; /* 0: one a core */
     struct cfg_listener *listeners;
     size_t n_listeners;
     struct cfg_instance *instances; /* by service index; .service NULL when not at this site */
@@ -103,6 +104,9 @@ struct cfg {
 /* Reads, checks, loads TLS files. Gives a snapshot with one reference. ERR_CONFIG with file, line,
  * column. */
 int cfg_read(const char *path, struct cfg **out, struct diag *d) MUST_USE;
+/* The same with another application description than the file names. */
+int cfg_read_with(const char *path, const char *application, struct cfg **out,
+                  struct diag *d) MUST_USE;
 struct cfg *cfg_ref(struct cfg *c);
 void cfg_unref(struct cfg **c);
 
@@ -121,7 +125,8 @@ const struct app_service *cfg_service_at(const struct cfg *c, unsigned port);
 /* Index of a site by name, or -1. */
 long cfg_site_find(const struct cfg *c, struct str name);
 
-/* Writes a commented configuration with every key and its default (`cheops init`). */
+/* Writes a commented configuration with every key and its default (`cheops init`); 16 KiB hold it.
+ */
 void cfg_write_example(struct out *o, struct str site);
 
 #endif

@@ -1,148 +1,121 @@
-/* Reads a site's configuration (cheops.yaml(5)) into a snapshot. */
+/* Listeners and service instances of a site's configuration. */
 #include "cfg/site.h"
-#include "cfg/file.h"
 
-#include <sys/stat.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #define MAX_LISTENERS 64
-#define MAX_SITES     1024
 
-static struct cfg *cfg_of(struct yaml_reader *r)
-{
-    return ((struct site_reading *)r->context)->cfg;
-}
-
-static struct str file_path(struct yaml_reader *r, struct str path)
-{
-    return cfg_file_relative(r->arena, r->file, path);
-}
-
-static void warn(struct yaml_reader *r, const struct yaml *at, struct str what)
+void cfg_warn(struct yaml_reader *r, const struct yaml *at, const char *format, ...)
 {
     struct cfg *c = cfg_of(r);
-    if (c->n_warnings < COUNT_OF(c->warnings))
-        c->warnings[c->n_warnings++] =
-            arena_printf(r->arena, "%s:%u:%u: %.*s", r->file, at->line, at->column, STR_ARG(what));
+    char what[400];
+    va_list ap;
+    va_start(ap, format);
+    if (vsnprintf(what, sizeof what, format, ap) < 0)
+        what[0] = 0;
+    va_end(ap);
+    struct str w = arena_printf(r->arena, "%s:%u:%u: %s", r->file, at->line, at->column, what);
+    bool is_new = c->n_warnings == 0 || !str_eq(c->warnings[c->n_warnings - 1], w);
+    if (is_new && c->n_warnings < COUNT_OF(c->warnings))
+        c->warnings[c->n_warnings++] = w;
 }
 
-/* ---- TLS */
-
-struct tls_reading {
-    struct str certificate, key, ca, crl;
-};
-
-static const struct yaml_key tls_keys[] = {
-    {"certificate", YAML_TEXT, offsetof(struct tls_reading, certificate), .text = "PEM file"},
-    {"key", YAML_TEXT, offsetof(struct tls_reading, key), .text = "PEM file of its private key"},
-    {"ca", YAML_TEXT, offsetof(struct tls_reading, ca),
-     .text = "PEM file: who may have signed the other end's certificate"},
-};
-
-static void check_key_file(struct yaml_reader *r, const struct yaml *at, struct str path)
+static void hint_services(struct yaml_reader *r, const struct app *app)
 {
-    struct stat st;
-    if (path.p && stat(path.p, &st) == 0 && (st.st_mode & 077))
-        warn(r, at,
-             arena_printf(r->arena, "the private key %.*s can be read by others: chmod 600 it",
-                          STR_ARG(path)));
+    char memory[200];
+    struct out o;
+    out_init(&o, memory, sizeof memory);
+    for (size_t i = 0; i < app->n_services; i++)
+        out_fmt(&o, "%s%.*s", i ? ", " : "", STR_ARG(app->services[i].name));
+    diag_hint(r->d, "its services are: %.*s", STR_ARG(out_get(&o)));
 }
 
-static int make_tls(struct yaml_reader *r, const struct yaml *at, const struct tls_reading *t,
-                    struct rt_tls_config c, struct rt_tls **out)
+int cfg_find_service(struct yaml_reader *r, const struct yaml *at, struct str name,
+                     const struct app_service **out)
 {
-    struct diag d = {0};
-    struct str certificate = file_path(r, t->certificate), key = file_path(r, t->key);
-    struct str ca = file_path(r, t->ca), crl = file_path(r, t->crl);
-    c.certificate = certificate.p;
-    c.key = key.p;
-    c.ca = ca.p;
-    c.crl = crl.p;
-    c.alpn = "http/1.1";
-    check_key_file(r, at, key);
-    if (rt_tls_create(out, &c, &d) < 0)
-        return yaml_error(at, r->file, r->d, "%s", d.message);
-    int64_t end = rt_tls_not_after(*out), now = (int64_t)(rt_wall_us() / 1000000);
-    if (end && end - now < 30 * 86400)
-        warn(r, at,
-             arena_printf(r->arena, "the certificate %.*s ends in %lld days", STR_ARG(certificate),
-                          (long long)((end - now) / 86400)));
-    return 0;
+    const struct app *app = cfg_of(r)->app;
+    struct str names[APP_MAX_SERVICES];
+    *out = app_service_find(app, name);
+    if (*out)
+        return 0;
+    for (size_t i = 0; i < app->n_services; i++)
+        names[i] = app->services[i].name;
+    struct str near = str_nearest(name, names, app->n_services);
+    int rc = yaml_error(at, r->file, r->d, "the application %.*s has no service '%.*s'",
+                        STR_ARG(app->name), STR_ARG(str_sub(name, 0, 64)));
+    if (near.p)
+        diag_hint(r->d, "did you mean '%.*s'?", STR_ARG(near));
+    else
+        hint_services(r, app);
+    return rc;
 }
 
 /* ---- listeners */
 
+static const struct yaml_key tls_keys[] = {
+    {"certificate", YAML_TEXT, offsetof(struct cfg_tls, certificate), .noun = "PEM file",
+     .example = "tls/cert.pem", .text = "the certificate, and what signed it up to the CA"},
+    {"key", YAML_TEXT, offsetof(struct cfg_tls, key), .noun = "PEM file", .example = "tls/key.pem",
+     .text = "its private key; nobody else should be able to read it"},
+    {"ca", YAML_TEXT, offsetof(struct cfg_tls, ca), .noun = "PEM file", .example = "tls/ca.pem",
+     .text = "who must have signed the other end's certificate"},
+};
+static const struct yaml_table tls_table = {"TLS end", tls_keys, COUNT_OF(tls_keys)};
+
 struct listener_reading {
-    struct str address, service;
-    const struct yaml *tls;
+    const struct yaml *address, *service, *tls;
 };
 
-static int keep_listener_tls(struct yaml_reader *r, const struct yaml *n, void *o)
-{
-    (void)r;
-    ((struct listener_reading *)o)->tls = n;
-    return 0;
-}
-
-const struct yaml_key cfg_listener_keys[] = {
-    {"address", YAML_TEXT, offsetof(struct listener_reading, address), .required = true,
+static const struct yaml_key listener_keys[] = {
+    {"address", YAML_KEEP, offsetof(struct listener_reading, address), .required = true,
+     .noun = "listening address", .example = "127.0.0.1:5000",
      .text = "address:port, [IPv6]:port or unix:/path"},
-    {"service", YAML_TEXT, offsetof(struct listener_reading, service),
-     .text = "the service that its requests are for; left out: by host and path"},
-    {"tls", YAML_CUSTOM, .read = keep_listener_tls,
-     .text = "certificate and key (and ca: clients must have a certificate of it)"},
+    {"service", YAML_KEEP, offsetof(struct listener_reading, service), .noun = "name of a service",
+     .example = "identity", .is_active = true,
+     .text = "the service that its requests are for; left out: recognised by host and path"},
+    {"tls", YAML_KEEP, offsetof(struct listener_reading, tls), .table = &tls_table,
+     .text = "TLS towards clients: certificate and key; with ca, clients need a certificate of it"},
 };
-const size_t cfg_n_listener_keys = COUNT_OF(cfg_listener_keys);
-
-static int find_service(struct yaml_reader *r, const struct yaml *at, struct str name,
-                        const struct app_service **out)
-{
-    const struct app *app = cfg_of(r)->app;
-    struct str names[64];
-    *out = app_service_find(app, name);
-    if (*out)
-        return 0;
-    size_t n = app->n_services < 64 ? app->n_services : 64;
-    for (size_t i = 0; i < n; i++)
-        names[i] = app->services[i].name;
-    struct str near = str_nearest(name, names, n);
-    int rc = yaml_error(at, r->file, r->d, "the application %.*s has no service '%.*s'",
-                        STR_ARG(app->name), STR_ARG(name));
-    if (near.p)
-        diag_hint(r->d, "did you mean '%.*s'?", STR_ARG(near));
-    return rc;
-}
+const struct yaml_table cfg_listener_table = {"listener", listener_keys, COUNT_OF(listener_keys)};
 
 static int listener_tls(struct yaml_reader *r, const struct yaml *n, struct cfg_listener *l)
 {
-    struct tls_reading t = {0};
-    int rc = yaml_read(r, n, tls_keys, COUNT_OF(tls_keys), &t);
+    struct cfg_tls t = {0};
+    int rc = yaml_read(r, n, &tls_table, &t);
     if (rc == 0 && (!t.certificate.p || !t.key.p))
         rc = yaml_error(n, r->file, r->d, "a listener with TLS needs certificate and key");
     if (rc < 0)
         return rc;
-    struct rt_tls_config c = {.is_server = true, .require_peer = t.ca.p != NULL};
-    return make_tls(r, n, &t, c, &l->tls);
+    struct rt_tls_config what = {.is_server = true, .require_peer = t.ca.p != NULL};
+    return cfg_make_tls(r, n, &t, what, &l->tls);
+}
+
+static int listener_address(struct yaml_reader *r, const struct yaml *n, struct cfg_listener *l)
+{
+    const struct cfg *c = cfg_of(r);
+    l->text = n->text;
+    if (rt_address_parse(n->text, &l->address) < 0) {
+        int rc = yaml_error(n, r->file, r->d, "'%.*s' is not an address to listen on",
+                            STR_ARG(str_sub(n->text, 0, 80)));
+        diag_hint(r->d, "write 127.0.0.1:5000, [::1]:5000 or unix:/path");
+        return rc;
+    }
+    for (const struct cfg_listener *other = c->listeners; other < l; other++)
+        if (str_eq(other->text, l->text))
+            return yaml_error(n, r->file, r->d, "two listeners have the address %.*s",
+                              STR_ARG(l->text));
+    return 0;
 }
 
 static int read_listener(struct yaml_reader *r, const struct yaml *n, struct cfg_listener *l)
 {
     struct listener_reading x = {0};
-    const struct cfg *c = cfg_of(r);
-    int rc = yaml_read(r, n, cfg_listener_keys, cfg_n_listener_keys, &x);
-    if (rc < 0)
-        return rc;
-    l->text = x.address;
-    if (rt_address_parse(x.address, &l->address) < 0)
-        return yaml_error(
-            n, r->file, r->d,
-            "'%.*s' is not an address such as 127.0.0.1:5000, [::1]:5000 or unix:/path",
-            STR_ARG(x.address));
-    for (const struct cfg_listener *other = c->listeners; other < l; other++)
-        if (str_eq(other->text, l->text))
-            return yaml_error(n, r->file, r->d, "two listeners have the address %.*s",
-                              STR_ARG(l->text));
-    if (x.service.p)
-        rc = find_service(r, n, x.service, &l->service);
+    int rc = yaml_read(r, n, &cfg_listener_table, &x);
+    if (rc == 0)
+        rc = listener_address(r, x.address, l);
+    if (rc == 0 && x.service)
+        rc = cfg_find_service(r, x.service, x.service->text, &l->service);
     if (rc == 0 && x.tls)
         rc = listener_tls(r, x.tls, l);
     return rc;
@@ -150,15 +123,10 @@ static int read_listener(struct yaml_reader *r, const struct yaml *n, struct cfg
 
 int cfg_read_listeners(struct yaml_reader *r, const struct yaml *n, void *o)
 {
-    struct cfg *c = cfg_of(r);
-    (void)o;
-    int rc = yaml_expect(r, n, YAML_LIST);
-    size_t count = rc < 0 ? 0 : n->length;
-    if (rc == 0 && (count == 0 || count > MAX_LISTENERS))
-        rc = yaml_error(n, r->file, r->d, "a site has 1 to %d listeners", MAX_LISTENERS);
-    c->listeners = arena_zalloc(r->arena, (count + 1) * sizeof *c->listeners);
-    if (!c->listeners)
-        return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
+    struct cfg *c = o;
+    if (n->length == 0 || n->length > MAX_LISTENERS)
+        return yaml_error(n, r->file, r->d, "a site has 1 to %d listeners", MAX_LISTENERS);
+    int rc = yaml_array(r, n->length, sizeof *c->listeners, &c->listeners);
     for (const struct yaml *i = n->first; i && rc == 0; i = i->next)
         rc = read_listener(r, i, &c->listeners[c->n_listeners++]);
     return rc;
@@ -166,37 +134,36 @@ int cfg_read_listeners(struct yaml_reader *r, const struct yaml *n, void *o)
 
 /* ---- service instances */
 
+enum checks { CHECKS_HERE, CHECKS_ELSEWHERE };
+
 struct instance_reading {
-    struct str url, server_name;
+    const struct yaml *url, *tls;
+    struct str server_name;
     unsigned keep_alive, host, checks;
-    const struct yaml *tls;
 };
 
-static int keep_instance_tls(struct yaml_reader *r, const struct yaml *n, void *o)
-{
-    (void)r;
-    ((struct instance_reading *)o)->tls = n;
-    return 0;
-}
-
-const struct yaml_key cfg_instance_keys[] = {
-    {"url", YAML_TEXT, offsetof(struct instance_reading, url), .required = true,
-     .text = "http://host:port, https://host:port or unix:/path"},
+static const struct yaml_key instance_keys[] = {
+    {"url", YAML_KEEP, offsetof(struct instance_reading, url), .required = true, .noun = "URL",
+     .example = "http://127.0.0.1:15000",
+     .text = "http://host:port, https://host:port or unix:/path; it has no path"},
     {"keep_alive", YAML_CHOICE, offsetof(struct instance_reading, keep_alive),
-     .choices = "safe|always|never",
-     .text = "safe: no POST, PUT, PATCH or DELETE on a connection that has idled"},
+     .choices = "safe|always|never", .value = "safe",
+     .text = "reuse of connections; safe: no POST, PUT, PATCH or DELETE on one that has idled"},
     {"host", YAML_CHOICE, offsetof(struct instance_reading, host), .choices = "client|upstream",
-     .text = "which Host it gets: the client's, or that of url"},
-    {"server_name", YAML_TEXT, offsetof(struct instance_reading, server_name),
+     .value = "client", .text = "which Host it gets: the client's, or that of url"},
+    {"server_name", YAML_TEXT, offsetof(struct instance_reading, server_name), .noun = "host name",
+     .example = "keystone.nantes.example",
      .text = "name that its certificate must bear; left out: the host of url"},
     {"credential_checks", YAML_CHOICE, offsetof(struct instance_reading, checks),
-     .choices = "here|elsewhere",
-     .text = "where it has credentials checked: elsewhere than through this site's Cheops, "
-             "credentials get no suffix"},
-    {"tls", YAML_CUSTOM, .read = keep_instance_tls,
-     .text = "ca (left out: the system's), certificate and key of this client"},
+     .choices = "here|elsewhere", .value = "here",
+     .text = "where it has credentials checked: through this site's Cheops, or not; elsewhere: "
+             "credentials get no suffix on the way to it"},
+    {"tls", YAML_KEEP, offsetof(struct instance_reading, tls), .table = &tls_table,
+     .text = "TLS towards it: ca (left out: the system's); certificate and key, if it asks for "
+             "them"},
 };
-const size_t cfg_n_instance_keys = COUNT_OF(cfg_instance_keys);
+const struct yaml_table cfg_instance_table = {"service instance", instance_keys,
+                                              COUNT_OF(instance_keys)};
 
 /* The host of "host:port" or "[v6]:port" without port and brackets. */
 static struct str host_of(struct str authority)
@@ -209,267 +176,132 @@ static struct str host_of(struct str authority)
     return colon < 0 ? authority : str_sub(authority, 0, (size_t)colon);
 }
 
-static int read_url(struct yaml_reader *r, const struct yaml *at, struct str url,
-                    struct cfg_instance *i, bool *is_tls)
+/* What stands after the host of an authority: ":port" or nothing. */
+static struct str port_of(struct str authority)
+{
+    struct str host = host_of(authority);
+    return str_from(authority, (size_t)(host.p - authority.p) + host.n);
+}
+
+static int read_url(struct yaml_reader *r, const struct yaml *at, struct cfg_instance *i,
+                    bool *is_tls)
 {
     struct diag d = {0};
-    struct str where = url;
+    struct str url = at->text, where = url;
     *is_tls = str_starts(url, STR("https://"));
     if (*is_tls || str_starts(url, STR("http://")))
         where = str_from(url, *is_tls ? 8 : 7);
     else if (!str_starts(url, STR("unix:")))
         return yaml_error(at, r->file, r->d,
-                          "'%.*s' is not http://, https:// or unix:", STR_ARG(url));
-    if (where.n && where.p[where.n - 1] == '/')
+                          "'%.*s' is not http://, https:// or unix:", STR_ARG(str_sub(url, 0, 80)));
+    bool is_unix = where.p == url.p;
+    if (!is_unix && where.n && where.p[where.n - 1] == '/')
         where.n--;
-    if (where.p != url.p && memchr(where.p, '/', where.n))
+    if (!is_unix && str_find(where, '/') >= 0)
         return yaml_error(at, r->file, r->d,
                           "a url has no path: Cheops sends on the path as it came");
-    if (where.p != url.p && str_find(str_from(where, host_of(where).n), ':') < 0)
+    if (!is_unix && str_find(port_of(where), ':') < 0)
         where = arena_printf(r->arena, "%.*s:%d", STR_ARG(where), *is_tls ? 443 : 80);
-    i->host = where.p == url.p ? STR("localhost") : where;
+    i->host = is_unix ? STR("localhost") : where;
     i->server_name = host_of(where);
     if (rt_name_parse(&i->name, where, &d) < 0)
         return yaml_error(at, r->file, r->d, "%s", d.message);
     return 0;
 }
 
-static int instance_tls(struct yaml_reader *r, const struct yaml *key,
-                        const struct instance_reading *x, bool is_https, struct cfg_instance *i)
+static int instance_tls(struct yaml_reader *r, const struct instance_reading *x, bool is_https,
+                        struct cfg_instance *i)
 {
-    struct tls_reading t = {0};
-    int rc = x->tls ? yaml_read(r, x->tls, tls_keys, COUNT_OF(tls_keys), &t) : 0;
+    struct cfg_tls t = {0};
+    int rc = x->tls ? yaml_read(r, x->tls, &tls_table, &t) : 0;
     if (rc < 0)
         return rc;
     if (!is_https)
         return x->tls ? yaml_error(x->tls, r->file, r->d, "tls, but the url is not https://") : 0;
-    return make_tls(r, x->tls ? x->tls : key, &t, (struct rt_tls_config){0}, &i->tls);
+    return cfg_make_tls(r, x->tls ? x->tls : x->url, &t, (struct rt_tls_config){0}, &i->tls);
 }
 
 static int read_instance(struct yaml_reader *r, const struct yaml *key)
 {
-    struct cfg *c = cfg_of(r);
+    static const enum cfg_keep_alive modes[] = {CFG_KEEP_ALIVE_SAFE, CFG_KEEP_ALIVE_ALWAYS,
+                                                CFG_KEEP_ALIVE_NEVER};
     const struct app_service *s;
     struct instance_reading x = {0};
     bool is_https = false;
-    int rc = find_service(r, key, key->text, &s);
+    int rc = cfg_find_service(r, key, key->text, &s);
     if (rc == 0)
-        rc = yaml_read(r, key->value, cfg_instance_keys, cfg_n_instance_keys, &x);
+        rc = yaml_read(r, key->value, &cfg_instance_table, &x);
     if (rc < 0)
         return rc;
-    struct cfg_instance *i = &c->instances[s->index];
+    struct cfg_instance *i = &cfg_of(r)->instances[s->index];
+    if (i->service)
+        return yaml_error(key, r->file, r->d, "'%.*s' is the service '%.*s', which stands above",
+                          STR_ARG(key->text), STR_ARG(s->name));
     i->service = s;
     i->index = s->index;
-    rc = read_url(r, key, x.url, i, &is_https);
+    rc = read_url(r, x.url, i, &is_https);
     if (rc == 0)
-        rc = instance_tls(r, key, &x, is_https, i);
-    static const enum cfg_keep_alive modes[] = {CFG_KEEP_ALIVE_SAFE, CFG_KEEP_ALIVE_ALWAYS,
-                                                CFG_KEEP_ALIVE_NEVER};
+        rc = instance_tls(r, &x, is_https, i);
     i->keep_alive = modes[x.keep_alive];
     i->host_upstream = x.host == 1;
     if (x.server_name.p)
         i->server_name = x.server_name;
-    i->credential_checks_pass = x.checks == 0;
-    if (!i->credential_checks_pass && !s->checks_credentials)
-        warn(
-            r, key,
-            arena_printf(r->arena,
-                         "%.*s has credentials checked elsewhere: no scope's suffix is set for it, "
-                         "and its own sub-requests follow a scope by other carriers only",
-                         STR_ARG(s->name)));
+    i->credential_checks_pass = x.checks == CHECKS_HERE;
     return rc;
+}
+
+/* ---- credential checks (a suffix is only set where its check is sure to pass this Cheops) */
+
+static bool is_reached(const struct cfg *c, const struct app_service *s)
+{
+    for (size_t i = 0; i < c->n_listeners; i++)
+        if (c->listeners[i].service == s ||
+            (!c->listeners[i].service && (s->prefix.p || s->host.p)))
+            return true;
+    return false;
+}
+
+/* The first service that checks credentials and that no listener takes; NULL: none. */
+static const struct app_service *unreached_checker(const struct cfg *c)
+{
+    for (size_t i = 0; i < c->app->n_services; i++) {
+        const struct app_service *s = &c->app->services[i];
+        if (s->checks_credentials && !is_reached(c, s))
+            return s;
+    }
+    return NULL;
+}
+
+static void check_credentials(struct yaml_reader *r, const struct yaml *services)
+{
+    struct cfg *c = cfg_of(r);
+    const struct app_service *checker = unreached_checker(c);
+    for (const struct yaml *k = services->first; k; k = k->next) {
+        const struct app_service *s = app_service_find(c->app, k->text);
+        struct cfg_instance *i = &c->instances[s->index];
+        if (s->checks_credentials) {
+            i->credential_checks_pass = true; /* a suffix is cut before it in any case */
+        } else if (i->credential_checks_pass && checker) {
+            i->credential_checks_pass = false;
+            cfg_warn(r, k,
+                     "no listener takes %.*s, so %.*s cannot have credentials checked through this "
+                     "Cheops: credentials get no suffix on the way to it",
+                     STR_ARG(checker->name), STR_ARG(s->name));
+        } else if (!i->credential_checks_pass) {
+            cfg_warn(r, k,
+                     "%.*s has credentials checked elsewhere: they get no suffix on the way to it, "
+                     "and its own requests follow a scope by other carriers only",
+                     STR_ARG(s->name));
+        }
+    }
 }
 
 int cfg_read_instances(struct yaml_reader *r, const struct yaml *n, void *o)
 {
-    int rc = yaml_expect(r, n, YAML_MAP);
-    (void)o;
-    for (const struct yaml *k = rc < 0 ? NULL : n->first; k && rc == 0; k = k->next)
+    int rc = 0;
+    for (const struct yaml *k = n->first; k && rc == 0; k = k->next)
         rc = read_instance(r, k);
+    if (rc == 0 && cfg_of(r)->app->propagate.n_credential_fields)
+        check_credentials(r, n);
     return rc;
-}
-
-/* ---- other sites */
-
-struct peer_reading {
-    struct str address;
-    const struct yaml *allow;
-};
-
-static int keep_allow(struct yaml_reader *r, const struct yaml *n, void *o)
-{
-    (void)r;
-    ((struct peer_reading *)o)->allow = n;
-    return 0;
-}
-
-const struct yaml_key cfg_site_keys[] = {
-    {"address", YAML_TEXT, offsetof(struct peer_reading, address), .required = true,
-     .text = "host:port of its listener for sites, as seen from here"},
-    {"allow", YAML_CUSTOM, .read = keep_allow,
-     .text =
-         "what it may ask of this site: services and kinds; left out: what the description knows"},
-};
-const size_t cfg_n_site_keys = COUNT_OF(cfg_site_keys);
-
-static int read_allow_services(struct yaml_reader *r, const struct yaml *n, void *o)
-{
-    struct cfg_site *s = o;
-    int rc = yaml_expect(r, n, YAML_LIST);
-    s->lists_services = true;
-    s->services = arena_zalloc(r->arena, (n->length + 1) * sizeof *s->services);
-    if (rc == 0 && !s->services)
-        rc = diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
-    for (const struct yaml *i = n->first; i && rc == 0; i = i->next) {
-        struct str name;
-        rc = yaml_text(r, i, &name);
-        if (rc == 0)
-            rc = find_service(r, i, name, &s->services[s->n_services++]);
-    }
-    return rc;
-}
-
-static int read_allow_kinds(struct yaml_reader *r, const struct yaml *n, void *o)
-{
-    struct cfg_site *s = o;
-    struct str *kinds;
-    size_t count;
-    int rc = yaml_texts(r, n, &kinds, &count);
-    s->allow_kinds = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        int k = 0;
-        while (k < APP_KINDS && !str_eq(kinds[i], app_kind_name((enum app_kind)k)))
-            k++;
-        if (k == APP_KINDS)
-            rc = yaml_error(n, r->file, r->d, "'%.*s' is no kind of operation", STR_ARG(kinds[i]));
-        s->allow_kinds |= 1u << k;
-    }
-    return rc;
-}
-
-static const struct yaml_key allow_keys[] = {
-    {"services", YAML_CUSTOM, .read = read_allow_services, .text = "names of services"},
-    {"kinds", YAML_CUSTOM, .read = read_allow_kinds, .text = "kinds of operation"},
-};
-
-static int read_site(struct yaml_reader *r, const struct yaml *key, struct cfg_site *s)
-{
-    struct peer_reading x = {0};
-    struct diag d = {0};
-    int rc = cfg_check_site_name(r, key);
-    if (rc == 0)
-        rc = yaml_read(r, key->value, cfg_site_keys, cfg_n_site_keys, &x);
-    if (rc < 0)
-        return rc;
-    s->name = key->text;
-    s->allow_kinds = ~(1u << APP_OPAQUE);
-    if (rt_name_parse(&s->address, x.address, &d) < 0)
-        return yaml_error(key, r->file, r->d, "%s", d.message);
-    return x.allow ? yaml_read(r, x.allow, allow_keys, COUNT_OF(allow_keys), s) : 0;
-}
-
-/* Keeps the sites in name order. */
-static void sort_sites(struct cfg *c)
-{
-    for (size_t i = 1; i < c->n_sites; i++)
-        for (size_t k = i; k && str_cmp(c->sites[k - 1].name, c->sites[k].name) > 0; k--) {
-            struct cfg_site swap = c->sites[k];
-            c->sites[k] = c->sites[k - 1];
-            c->sites[k - 1] = swap;
-        }
-}
-
-static int read_sites(struct yaml_reader *r, const struct yaml *n, void *o)
-{
-    struct cfg *c = cfg_of(r);
-    (void)o;
-    int rc = yaml_expect(r, n, YAML_MAP);
-    if (rc < 0)
-        return rc;
-    size_t count = n->length;
-    if (count >= MAX_SITES)
-        return yaml_error(n, r->file, r->d, "more than %d sites", MAX_SITES);
-    struct cfg_site *sites = arena_zalloc(r->arena, (count + 1) * sizeof *sites);
-    if (!sites)
-        return diag_set(r->d, ERR_NO_MEMORY, "%s is too large", r->file);
-    sites[0] = c->sites[0];
-    c->sites = sites;
-    for (const struct yaml *k = n->first; k && rc == 0; k = k->next) {
-        if (str_eq(k->text, c->site))
-            return yaml_error(k, r->file, r->d, "%.*s is this site itself", STR_ARG(c->site));
-        rc = read_site(r, k, &c->sites[c->n_sites++]);
-    }
-    sort_sites(c);
-    c->self = (size_t)cfg_site_find(c, c->site);
-    return rc;
-}
-
-struct peers_reading {
-    struct tls_reading tls;
-    struct str listen;
-    uint32_t heartbeat_ms, suspect_ms, down_ms;
-    bool plain;
-};
-
-const struct yaml_key cfg_peers_keys[] = {
-    {"listen", YAML_TEXT, offsetof(struct peers_reading, listen), .required = true,
-     .text = "address:port that other sites connect to"},
-    {"certificate", YAML_TEXT, offsetof(struct peers_reading, tls.certificate),
-     .text = "PEM file: this site's, made by `cheops ca issue`"},
-    {"key", YAML_TEXT, offsetof(struct peers_reading, tls.key),
-     .text = "PEM file of its private key"},
-    {"ca", YAML_TEXT, offsetof(struct peers_reading, tls.ca),
-     .text = "PEM file of the deployment's CA"},
-    {"crl", YAML_TEXT, offsetof(struct peers_reading, tls.crl),
-     .text = "PEM file of revoked certificates"},
-    {"plain", YAML_TRUTH, offsetof(struct peers_reading, plain),
-     .text = "true: without TLS, on loopback addresses only"},
-    {"heartbeat", YAML_DURATION, offsetof(struct peers_reading, heartbeat_ms), 50, 60000,
-     .text = "how often each site is asked for a sign of life"},
-    {"suspect", YAML_DURATION, offsetof(struct peers_reading, suspect_ms), 100, 600000,
-     .text = "silence after which a site is suspect"},
-    {"down", YAML_DURATION, offsetof(struct peers_reading, down_ms), 200, 3600000,
-     .text = "silence after which it is down"},
-    {"sites", YAML_CUSTOM, .read = read_sites, .text = "the other sites, by name"},
-};
-const size_t cfg_n_peers_keys = COUNT_OF(cfg_peers_keys);
-
-static int peers_tls(struct yaml_reader *r, const struct yaml *n, const struct peers_reading *x)
-{
-    struct cfg_peers *p = &cfg_of(r)->peers;
-    if (!x->tls.certificate.p || !x->tls.key.p || !x->tls.ca.p)
-        return yaml_error(
-            n, r->file, r->d,
-            "links between sites need certificate, key and ca (`cheops ca` makes them)");
-    p->certificate = file_path(r, x->tls.certificate);
-    p->crl = file_path(r, x->tls.crl);
-    struct rt_tls_config server = {.is_server = true, .require_peer = true, .only_1_3 = true};
-    struct rt_tls_config client = {.only_1_3 = true};
-    int rc = make_tls(r, n, &x->tls, server, &p->server);
-    return rc < 0 ? rc : make_tls(r, n, &x->tls, client, &p->client);
-}
-
-int cfg_read_peers(struct yaml_reader *r, const struct yaml *n, void *o)
-{
-    struct cfg_peers *p = &cfg_of(r)->peers;
-    struct peers_reading x = {.heartbeat_ms = 1000, .suspect_ms = 3000, .down_ms = 6000};
-    (void)o;
-    int rc = yaml_read(r, n, cfg_peers_keys, cfg_n_peers_keys, &x);
-    if (rc < 0)
-        return rc;
-    p->is_on = true;
-    p->plain = x.plain;
-    p->listen_text = x.listen;
-    p->heartbeat_ms = x.heartbeat_ms;
-    p->suspect_ms = x.suspect_ms;
-    p->down_ms = x.down_ms;
-    if (rt_address_parse(x.listen, &p->listen) < 0)
-        return yaml_error(n, r->file, r->d, "'%.*s' is not an address:port", STR_ARG(x.listen));
-    if (x.heartbeat_ms >= x.suspect_ms || x.suspect_ms >= x.down_ms)
-        return yaml_error(n, r->file, r->d, "heartbeat < suspect < down must hold");
-    if (!x.plain)
-        return peers_tls(r, n, &x);
-    if (!rt_address_is_loopback(&p->listen))
-        return yaml_error(n, r->file, r->d, "links without TLS are for loopback addresses only");
-    return 0;
 }

@@ -7,6 +7,7 @@
  */
 #include "unit.h"
 #include "cfg/cfg.h"
+#include "certs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ static int read_configuration(const char *path, struct out *o, struct diag *d)
 {
     struct cfg *cfg;
     int rc = cfg_read(path, &cfg, d);
+    assert_int_equal(cfg != NULL, rc == 0);
     for (size_t i = 0; rc == 0 && i < cfg->n_warnings; i++)
         out_fmt(o, "warning: %.*s\n", STR_ARG(cfg->warnings[i]));
     cfg_unref(&cfg);
@@ -169,19 +171,39 @@ static void test_golden(void **state)
     }
 }
 
-/* The cases are read in a folder of their own, with the files that they refer to. */
+/* Writes what configurations refer to: an application, a description that is wrong, a certificate
+ * with its key, and a key that others can read. */
+static void write_files(void)
+{
+    struct certs_ca ca;
+    char *shop = read_file(GOLDEN_DIR "/cfg/shop.yaml");
+    write_file("shop.yaml", str_of(shop));
+    write_file("wrong.yaml", STR("application: shop\nservice: {}\n"));
+    free(shop);
+    certs_ca_init(&ca, ".", "ca");
+    certs_issue(&ca, "site", "DNS:localhost");
+    certs_issue(&ca, "open", "DNS:localhost");
+    certs_ca_fini(&ca);
+    assert_int_equal(chmod("site.key", 0600), 0);
+    assert_int_equal(chmod("open.key", 0644), 0);
+}
+
+/* The cases are read in a folder of their own. */
 static int enter_folder(void **state)
 {
     static char folder[] = "/tmp/cheops-test-XXXXXX";
     if (!mkdtemp(folder) || chdir(folder) < 0)
         return -1;
     *state = folder;
+    write_files();
     return 0;
 }
 
 static int leave_folder(void **state)
 {
-    static const char *const files[] = {"app.yaml", "cheops.yaml"};
+    static const char *const files[] = {"app.yaml",   "cheops.yaml", "shop.yaml",
+                                        "wrong.yaml", "ca.pem",      "site.pem",
+                                        "site.key",   "open.pem",    "open.key"};
     for (size_t i = 0; i < COUNT_OF(files); i++)
         unlink(files[i]);
     return chdir("/") < 0 ? -1 : rmdir(*state);
