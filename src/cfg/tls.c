@@ -4,7 +4,8 @@
 
 #include <sys/stat.h>
 
-#define EXPIRY_WARNING_DAYS 30
+#define DAY            86400
+#define EXPIRY_WARNING (30 * DAY)
 
 static void check_key_file(struct yaml_reader *r, const struct yaml *at, struct str path)
 {
@@ -19,9 +20,12 @@ static void check_expiry(struct yaml_reader *r, const struct yaml *at, struct st
     int64_t end = rt_tls_not_after(tls), left = end - (int64_t)(rt_wall_us() / 1000000);
     if (end && left < 0)
         cfg_warn(r, at, "the certificate %.*s has ended", STR_ARG(path));
-    else if (end && left < EXPIRY_WARNING_DAYS * 86400)
+    else if (end && left < 2 * DAY)
+        cfg_warn(r, at, "the certificate %.*s ends in %lld hours", STR_ARG(path),
+                 (long long)((left + 1800) / 3600));
+    else if (end && left < EXPIRY_WARNING)
         cfg_warn(r, at, "the certificate %.*s ends in %lld days", STR_ARG(path),
-                 (long long)(left / 86400));
+                 (long long)(left / DAY));
 }
 
 int cfg_make_tls(struct yaml_reader *r, const struct yaml *at, const struct cfg_tls *t,
