@@ -41,6 +41,18 @@ static int take_leg_field(struct txn *t, struct peer_leg *leg)
     return rc;
 }
 
+/* The identifier that the client gave its request goes back to it, whose service ever answers. */
+static void take_correlation(struct txn *t)
+{
+    const struct app *app = txn_cfg(t)->app;
+    struct h1_head *h = &t->x->head;
+    if (!app->carriers.correlation_field.p)
+        return;
+    size_t i = h1_find_name(h, app->carriers.correlation_field, 0);
+    if (i < h->n_fields && app_correlation_is(app, h1_value(h, i)))
+        t->carried.correlation = h1_value(h, i);
+}
+
 /* Checks what a leg says, and makes a transaction with one local leg of it. */
 static int begin_leg(struct txn *t)
 {
@@ -61,6 +73,7 @@ static int begin_leg(struct txn *t)
         return diag_set(&t->diag, ERR_UNKNOWN_SERVICE, "the description here knows no service %.*s",
                         STR_ARG(str_sub(leg.service, 0, 100)));
     txn_take_traceparent(t);
+    take_correlation(t);
     t->routed = true;
     return 0;
 }

@@ -106,10 +106,11 @@ class Site:
     def wait_for(self, other, state):
         wait.until(lambda: self.state_of(other) == state, f"{self.name} to see {other} {state}", DEADLINE_S)
 
-    def logged(self, scope, number):
-        """The lines of the access log with this scope, as soon as there are so many."""
+    def logged(self, service, **members):
+        """The lines of the access log about a service with these members, as soon as there is one."""
+        wanted = {"service": service, **members}.items()
+
         def lines():
             with open(self.lab.cheops[self.name].access_log, encoding="utf-8") as log:
-                found = [line for line in map(json.loads, log) if line.get("scope") == scope]
-            return found if len(found) >= number else None
-        return wait.until(lines, f"{number} lines with {scope} in the access log of {self.name}", DEADLINE_S)
+                return [line for line in map(json.loads, log) if wanted <= {k: str(v) for k, v in line.items()}.items()]
+        return wait.until(lines, f"{wanted} in the access log of {self.name}", DEADLINE_S)
