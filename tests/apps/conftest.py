@@ -22,7 +22,7 @@ BUILD = os.environ.get("CHEOPS_BUILD", str(TOP / "build"))
 SITES = ["Nantes", "Paris", "Lyon"]
 TOPOLOGY = """\
 name: {name}
-config: {{peers: {{plain: true, heartbeat: 200ms, suspect: 1s, down: 2s}}, timeouts: {{otherwise: 20s}}}}
+config: {{peers: {{heartbeat: 200ms, suspect: 1s, down: 2s}}, timeouts: {{otherwise: 20s}}}}
 sites:
 {sites}
 links:
@@ -36,7 +36,7 @@ LINKS = """\
 
 
 def address(host):
-    """One of 127.64.0.0 to 127.127.255.255 by this process; all hosts below 10 are of the same length."""
+    """One of this run. The lab would choose one itself; these have the same length, as have the answers with them."""
     number = os.getpid()
     return f"127.{64 + number // 256 % 64}.{number % 256}.{host}"
 

@@ -1,4 +1,5 @@
 """tools/stages: what it counts in the reports of the test runners, and how a run ends."""
+import os
 import unittest
 
 from support import ToolTest, load
@@ -47,6 +48,14 @@ class Running(ToolTest):
         status, printed = self.run_tool("stages", "sytem")
         self.assertEqual(status, 2)
         self.assertIn("no stage 'sytem'; there are: build unit", printed)
+
+    def test_a_folder_that_is_missing_is_a_failure(self):
+        with self.assertRaisesRegex(stages.Failed, "there is no folder tests/none"):
+            stages.pytest("none", "not long", "build", 1)
+
+    def test_a_folder_none_of_whose_tests_is_run_is_a_failure(self):
+        with self.assertRaisesRegex(stages.Failed, "no test of tests/tools was run"):
+            stages.pytest("tools", "threads", os.path.dirname(self.write("x", "")), 60)
 
     def test_what_runs_too_long_is_ended(self):
         with self.assertRaisesRegex(stages.Failed, "still running after 0.2 s"):
