@@ -102,8 +102,8 @@ static int fail(int code, const char **why, const char *text)
     return code;
 }
 
-/* Whether a token is a known name, which is in lower case and has letters and '-' only: the bit that
- * makes a letter small makes no other character of a token one of those. */
+/* Whether a token is a known name, which is in lower case and has letters and '-' only: the bit
+ * that makes a letter small makes no other character of a token one of those. */
 static bool is_name(struct str token, const char *known)
 {
     for (size_t i = 0; i < token.n; i++)

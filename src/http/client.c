@@ -77,7 +77,7 @@ static void start_use(struct http_client_conn *c, struct rt_task *task)
 {
     list_push(&c->pool->busy, &c->link);
     c->io.stream.task = task;
-    c->has_answer = false;
+    c->has_answer = c->closes = false;
     c->scanned = c->head_size = 0;
 }
 
@@ -294,8 +294,10 @@ void http_client_head_end(struct http_client_conn *c, const struct h1_head *head
 {
     http_consume(&c->io, c->head_size);
     c->scanned = c->head_size = 0;
-    if (head->status >= 200)
-        http_read_begin(&c->io, head->framing, head->length, max_trailers);
+    if (head->status < 200)
+        return;
+    c->closes = !head->keep_alive;
+    http_read_begin(&c->io, head->framing, head->length, max_trailers);
 }
 
 void http_pool_put(struct http_client_conn **cp, bool keep)
@@ -307,7 +309,7 @@ void http_pool_put(struct http_client_conn **cp, bool keep)
     struct http_pool *p = c->pool;
     struct http_conn *io = &c->io;
     http_read_end(io);
-    keep = keep && c->state == HTTP_CLIENT_BUSY && p->keep_alive != HTTP_KEEP_NEVER &&
+    keep = keep && c->state == HTTP_CLIENT_BUSY && !c->closes && p->keep_alive != HTTP_KEEP_NEVER &&
            p->n_idle < p->max_idle && io->in_done && io->out_done && !http_has_output(io) &&
            !io->in && !io->in_eof && !io->stream.has_hup && !io->stream.error;
     if (!keep) {

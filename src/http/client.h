@@ -73,6 +73,7 @@ struct http_client_conn {
     bool is_second;       /* the name's next address: the first took no connections */
     bool has_idled;       /* it was used before, so the other end may have closed it unseen */
     bool has_answer;      /* a byte of the answer to the current request was read */
+    bool closes;          /* the answer said that the other end closes after it */
     uint32_t scanned, head_size;
 };
 
@@ -112,7 +113,8 @@ void http_client_head_end(struct http_client_conn *c, const struct h1_head *head
                           uint32_t max_trailers);
 
 /* Ends the use of a connection; *c becomes NULL. With `keep` it is kept for another request if
- * request and answer are complete and the pool keeps connections. */
+ * request and answer are complete, the answer did not say `close` and the pool keeps connections.
+ */
 void http_pool_put(struct http_client_conn **c, bool keep);
 
 #endif

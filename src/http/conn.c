@@ -322,11 +322,14 @@ int http_body_write_end(struct http_conn *c, struct str trailers)
         return 0;
     if (c->chunk_left || (c->out_framing == H1_LENGTH && c->out_left))
         return ERR_INVALID;
-    if (c->out_framing != H1_CHUNKED) {
-        c->out_done = true;
-        return 0;
+    int rc = 0;
+    if (c->out_framing != H1_CHUNKED) { /* no place for trailers: they are only looked at */
+        out_init(&o, NULL, 0);
+        rc = h1_copy_trailers(trailers, &o);
+        c->out_done = rc == 0;
+        return rc;
     }
-    int rc = make_room(c, trailers.n + 8);
+    rc = make_room(c, trailers.n + 8);
     if (rc < 0)
         return rc;
     out_init(&o, c->out->data + c->out->end, out_room(c));

@@ -77,9 +77,9 @@ int http_head_commit(struct http_conn *c, const struct out *o, enum h1_framing f
  * its bytes were taken: 0 when the stream is full (a later wake tells). ERR_RESET, ERR_TLS,
  * ERR_INVALID (more than the length announced), ERR_NO_MEMORY. */
 long http_body_write(struct http_conn *c, struct str data) MUST_USE;
-/* Ends the body; trailers (lines with CRLF) are written where the framing can bear them.
- * ERR_AGAIN when there is no room for them now; ERR_INVALID when less than announced was written;
- * ERR_BAD_REQUEST when a trailer line is malformed. */
+/* Ends the body; trailers (lines with CRLF) are written where the framing can bear them, else
+ * dropped. ERR_AGAIN when there is no room for them now; ERR_INVALID when less than announced was
+ * written; ERR_BAD_REQUEST when a trailer line is malformed. */
 int http_body_write_end(struct http_conn *c, struct str trailers) MUST_USE;
 /* Writes what is in the out buffer. 0: all; ERR_AGAIN: a wake tells; else what broke. */
 int http_flush(struct http_conn *c) MUST_USE;

@@ -243,14 +243,17 @@ static void step_shaking(struct http_server_conn *c)
  * reaches it (RFC 9112 section 9.6). */
 static void step_linger(struct http_server_conn *c)
 {
+    struct rt_loop *l = c->server->env->loop;
+    uint64_t stop = c->io.bytes_in + HTTP_LINGER_BYTES;
     long n;
-    while ((n = http_fill(&c->io)) > 0) {
+    do {
         http_consume(&c->io, http_unread(&c->io).n);
-        if (c->io.bytes_in > HTTP_LINGER_BYTES)
-            break;
-    }
-    if (n != ERR_AGAIN || rt_timer_is_due(c->server->env->loop, &c->timer))
+        n = http_fill(&c->io);
+    } while (n > 0 && c->io.bytes_in < stop);
+    if (rt_timer_is_due(l, &c->timer) || (n <= 0 && n != ERR_AGAIN))
         conn_die(c);
+    else if (n > 0)
+        rt_wake(l, &c->task);
 }
 
 static void conn_run(struct rt_task *task)
@@ -356,11 +359,12 @@ void http_server_fini(struct http_server *s)
     }
 }
 
-bool http_exchange_keeps(const struct http_exchange *x)
+bool http_exchange_keeps(struct http_exchange *x)
 {
     const struct http_server_conn *c = x->conn;
-    return !x->error && x->head.keep_alive && !c->server->draining && !c->io.in_eof &&
-           c->n_requests < c->server->options.max_requests;
+    x->closes |= x->error || !x->head.keep_alive || c->server->draining || c->io.in_eof ||
+                 !c->io.in_done || c->n_requests >= c->server->options.max_requests;
+    return !x->closes;
 }
 
 static void linger(struct http_server_conn *c)
@@ -370,7 +374,6 @@ static void linger(struct http_server_conn *c)
         return;
     }
     c->state = HTTP_LINGER;
-    c->io.bytes_in = 0;
     c->io.stream.task = &c->task;
     set_deadline(c, c->server->options.linger_ms);
     rt_wake(c->server->env->loop, &c->task);
@@ -380,8 +383,7 @@ void http_exchange_end(struct http_exchange *x, bool keep)
 {
     struct http_server_conn *c = x->conn;
     struct http_block *b = CONTAINER_OF(x, struct http_block, exchange);
-    bool kept = keep && http_exchange_keeps(x) && c->io.out_done && !http_has_output(&c->io) &&
-                http_body_discard(&c->io, HTTP_LINGER_BYTES);
+    bool kept = keep && http_exchange_keeps(x) && c->io.out_done && !http_has_output(&c->io);
     c->exchange = NULL;
     b->dead.free = block_free;
     rt_reap(c->server->env->loop, &b->dead);

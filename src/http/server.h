@@ -24,9 +24,9 @@
 #include "base/arena.h"
 #include "http/conn.h"
 
-#define HTTP_LINGER_BYTES  (1024 * 1024)
-#define HTTP_OVER_MAX      64   /* connections over max_connections that are answered */
-#define HTTP_BLOCK_BYTES   8192 /* of an exchange with the first part of its arena */
+#define HTTP_LINGER_BYTES  (1024 * 1024) /* thrown away in one turn, before others get theirs */
+#define HTTP_OVER_MAX      64            /* connections over max_connections that are answered */
+#define HTTP_BLOCK_BYTES   8192          /* of an exchange with the first part of its arena */
 #define HTTP_PEER_HOST_MAX 46
 
 struct http_server;
@@ -49,6 +49,7 @@ struct http_exchange {
     struct h1_head head; /* in the arena; not valid when error is set */
     int error;           /* 0, or why the head was refused: answer it and end without keeping */
     const char *why;     /* a sentence to the error; static */
+    bool closes;         /* the connection ends with it: http_exchange_keeps has said so */
     void *owner;         /* the user's */
 };
 
@@ -113,12 +114,15 @@ void http_server_drain(struct http_server *s);
 void http_server_fini(struct http_server *s);
 
 /* The answer is written and flushed, or given up. With `keep` the connection goes on with the next
- * request, if the request's body was read to its end and nothing else speaks against it; otherwise
- * it is closed, lingering when the client may still be sending. The exchange and its arena die at
- * the end of the turn. */
+ * request, if http_exchange_keeps still says so; otherwise it is closed, lingering when the client
+ * may still be sending. Without `keep` it is cut, so that the client sees that an answer broke off.
+ * The exchange and its arena die at the end of the turn. */
 void http_exchange_end(struct http_exchange *x, bool keep);
-/* Whether the answer should say that the connection is kept. */
-bool http_exchange_keeps(const struct http_exchange *x);
+/* Whether the connection is kept after the answer: asked when its head is written, which says
+ * `close` otherwise. It is not when the request's body was not read to its end: nobody knows when,
+ * or whether, the rest comes (RFC 9112 section 9.6, RFC 9110 section 10.1.1). Once false it stays
+ * so; http_body_discard may come before. */
+bool http_exchange_keeps(struct http_exchange *x);
 /* Makes wakes of the connection's stream run `task` instead of the connection's own. */
 static inline void http_exchange_attach(struct http_exchange *x, struct rt_task *task)
 {

@@ -81,8 +81,11 @@ enum txn_verdict step_answer(struct txn *t)
         rc = txn_pump(t, &t->up->io, client, &t->answer_bytes, &service_failed);
     if (rc == 0)
         return txn_go(t, TXN_DONE);
-    if (rc != ERR_AGAIN)
+    if (rc != ERR_AGAIN) {
+        if (service_failed) /* the client sees how far it came, and that it broke off */
+            (void)!http_flush(client);
         return txn_drop(t, service_failed ? ERR_SERVICE_BROKEN : ERR_CLIENT_GONE);
+    }
     if (txn_client_is_gone(t) && t->request_done)
         return txn_drop(t, ERR_CLIENT_GONE);
     return wait_for_body(t);

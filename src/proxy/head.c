@@ -339,7 +339,6 @@ int txn_write_interim(struct txn *t, const struct h1_head *from)
     return rc < 0 ? rc : http_flush(io);
 }
 
-/* The diagnostic may hold what a client sent: nothing of it may break a field. */
 static int error_status(const struct txn *t)
 {
     return err_status(t->diag.code);
@@ -352,7 +351,7 @@ int txn_write_error(struct txn *t)
     struct str type;
     struct out body, o;
     char memory[APP_ERROR_BODY];
-    bool is_head = !t->x->error && t->x->head.method == H1_HEAD;
+    bool is_head = t->x->head.method == H1_HEAD; /* known, too, when the rest of it is bad */
     const struct app_errors *shape = t->service ? &t->service->errors : &cfg->app->errors;
     int rc = http_head_begin(io, &o);
     if (rc < 0)
@@ -371,6 +370,7 @@ int txn_write_error(struct txn *t)
     if (err_is_retryable(t->diag.code) && t->status == 503)
         OUT(&o, "Retry-After: 1\r\n");
     put_field(&o, STR("Content-Type"), type);
+    http_body_discard(io, RT_BUFFER_BYTES); /* what is here of it costs the client no connection */
     put_keep(t, &o);
     put_framing(&o, H1_LENGTH, body.n);
     OUT(&o, "\r\n");

@@ -3,7 +3,8 @@
 
 #include "codec/uri.h"
 
-#define PUMP_BYTES (1024 * 1024) /* moved in one turn before others get theirs */
+#define PUMP_BYTES  (1024 * 1024) /* moved in one turn before others get theirs */
+#define MAX_INTERIM 1000 /* 1xx answers to one request: hours of 102, and an end to a flood */
 
 int txn_pump(struct txn *t, struct http_conn *from, struct http_conn *to, uint64_t *moved,
              bool *from_failed)
@@ -171,11 +172,14 @@ static bool send_request(struct txn *t, enum txn_verdict *v)
     return true;
 }
 
-/* 1xx: passed on to who can read it. 100 lets an offered body flow. */
+/* 1xx: passed on to who can read it. 100 lets an offered body flow. One a turn, and the next when
+ * the client has taken it. */
 static enum txn_verdict interim(struct txn *t, const struct h1_head *head)
 {
     bool is_continue = head->status == 100;
     int rc = 0;
+    if (++t->n_interim > MAX_INTERIM)
+        return leg_broke(t, ERR_SERVICE_BROKEN, "it has more 1xx answers than anybody needs");
     if (is_continue && t->offering)
         t->offering = false;
     else if (t->x->head.minor >= 1 &&
@@ -185,7 +189,21 @@ static enum txn_verdict interim(struct txn *t, const struct h1_head *head)
     t->progressed = true;
     if (rc < 0 && rc != ERR_AGAIN)
         return txn_drop(t, ERR_CLIENT_GONE);
-    return TXN_AGAIN;
+    rt_wake(t->worker->loop, &t->task);
+    return wait_for_answer(t);
+}
+
+/* What the client has not taken of 1xx answers is written before the next head is looked at. */
+static bool interim_is_stuck(struct txn *t, enum txn_verdict *v)
+{
+    int rc = http_flush(txn_client(t));
+    if (rc == 0)
+        return false;
+    if (rc != ERR_AGAIN || txn_timed_out(t))
+        *v = txn_drop(t, rc == ERR_AGAIN ? ERR_CLIENT_TIMEOUT : ERR_CLIENT_GONE);
+    else
+        *v = txn_wait(t, txn_cfg(t)->timeouts.client_write_ms);
+    return true;
 }
 
 /* What another site's Cheops says itself is not the application's answer: nothing was run there,
@@ -259,6 +277,8 @@ enum txn_verdict step_relay(struct txn *t)
     if (t->request_done && txn_client_is_gone(t))
         return txn_drop(t, ERR_CLIENT_GONE);
     if (!send_request(t, &v))
+        return v;
+    if (interim_is_stuck(t, &v))
         return v;
     int rc = http_client_head(t->up, t->x->head.method, &head, &why);
     if (rc == ERR_AGAIN && t->up_broken && !t->up->io.stream.can_read)

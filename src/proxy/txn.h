@@ -93,10 +93,11 @@ struct txn {
     struct txn_leg *legs;
     struct txn_leg one_leg;
     uint64_t leg_begun_us;
-    struct http_client_conn *up;   /* of the present leg */
-    bool up_broken;                /* writing to it failed: its answer may still be read */
-    bool fresh;                    /* a reused connection broke: take a new one */
-    uint64_t up_begin;             /* up's bytes_out before the request */
+    struct http_client_conn *up; /* of the present leg */
+    bool up_broken;              /* writing to it failed: its answer may still be read */
+    bool fresh;                  /* a reused connection broke: take a new one */
+    uint64_t up_begin;           /* up's bytes_out before the request */
+    unsigned n_interim;          /* 1xx answers that came */
     /* an answer that is used if nothing better comes */
     struct http_client_conn *held;
     size_t held_leg;
@@ -177,7 +178,8 @@ static inline bool txn_is_chain(const struct txn *t)
 void txn_leg_end(struct txn *t, unsigned status, int code);
 /* leg.c: the present leg ended without a status. `end` says whether the request may have run. */
 enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code);
-/* A final status came: decide what becomes of it. `head` borrows what `up` read, or is t->answer. */
+/* A final status came: decide what becomes of it. `head` borrows what `up` read, or is t->answer.
+ */
 enum txn_verdict txn_leg_answered(struct txn *t, const struct h1_head *head, bool is_empty_select);
 /* Ends the use of the held answer's connection; it is kept if the rest of that answer is here. */
 void txn_drop_held(struct txn *t);
@@ -202,7 +204,8 @@ void txn_remember(struct txn *t);
 
 /* answer.c: writes the head of the answer and goes to ANSWER. */
 enum txn_verdict txn_answer_begin(struct txn *t, const struct h1_head *head);
-/* Copies the answer's head into the arena, t->answer, and goes on to its body. 0 or ERR_NO_MEMORY. */
+/* Copies the answer's head into the arena, t->answer, and goes on to its body. 0 or ERR_NO_MEMORY.
+ */
 int txn_keep_answer(struct txn *t, const struct h1_head *head);
 
 /* relay.c: moves payload from one connection to the other until one of them has to be waited for.
