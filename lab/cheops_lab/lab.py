@@ -15,6 +15,7 @@ import sys
 
 from . import network as networks
 from . import topology as topologies
+from .daemon import DRAIN_S
 from .errors import LabError
 from .process import Processes
 from .progress import Progress
@@ -130,7 +131,7 @@ class Lab:
             for name in self.cheops:
                 self.authority.issue(name)
         for name, cheops in self.cheops.items():
-            cheops.configure(self.applications[name], self.authority)
+            cheops.configure(cheops.configuration(self.applications[name], self.authority))
             cheops.start()
         progress.say(f"Cheops: {', '.join(self.cheops)} ready")
 
@@ -184,7 +185,7 @@ class Lab:
         if not process:
             running = [p.name.split("-", 1)[1] for p in self.processes.all() if p.name.startswith(site + "-")]
             raise LabError(f"{site} runs no '{what}'; it runs {', '.join(running) or 'nothing'}")
-        self.processes.stop([process], grace_s=0 if number == signal.SIGKILL else 40)
+        self.processes.stop([process], grace_s=0 if number == signal.SIGKILL else DRAIN_S)
 
     # -- links ------------------------------------------------------------------------------------
 

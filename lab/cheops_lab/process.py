@@ -12,12 +12,13 @@ import subprocess
 import time
 
 from .errors import LabError
+from .wait import until
 
 MARK = "CHEOPS_LAB_RUN"
 GRACE_S = 10    # between SIGTERM and SIGKILL
 KILLED_S = 5    # the longest that a killed process stays
 
-_children = []  # Popen objects of this invocation: kept so that their ends are collected
+_children = {}  # (pid, start time) -> Popen, of this invocation: kept so that their ends are collected
 
 
 @dataclasses.dataclass
@@ -32,6 +33,21 @@ class Process:
         _collect()
         stat = _stat(self.pid)
         return stat is not None and stat.state != "Z" and stat.started == self.started
+
+    def exit_status(self):
+        """As subprocess has it; None: it runs, or it was not this invocation that started it."""
+        child = _children.get((self.pid, self.started))
+        return child.poll() if child else None
+
+    def send_signal(self, number):
+        """To the leader alone, if it runs."""
+        if self.is_alive():
+            os.kill(self.pid, number)
+
+    def wait(self, seconds):
+        """Waits until it has ended; gives its exit status. LabError when it has not after the seconds."""
+        until(lambda: not self.is_alive(), f"{self.name} to end", seconds, log=self.log)
+        return self.exit_status()
 
 
 @dataclasses.dataclass
@@ -52,7 +68,8 @@ def _stat(pid):
 
 
 def _collect():
-    _children[:] = [child for child in _children if child.poll() is None]
+    for child in _children.values():
+        child.poll()
 
 
 def _has_mark(pid, folder):
@@ -84,6 +101,13 @@ class Processes:
         self.run, self.prefix = run, list(prefix)
         self.folder = os.path.join(run, "processes")
 
+    @classmethod
+    def create(cls, run):
+        """Those of a folder that is to hold notes and logs."""
+        for name in ("processes", "logs"):
+            os.makedirs(os.path.join(run, name), exist_ok=True)
+        return cls(str(run))
+
     def behind(self, prefix):
         """The same processes; what this one starts runs behind other words."""
         return Processes(self.run, prefix)
@@ -100,9 +124,9 @@ class Processes:
                                          start_new_session=True)
         except OSError as why:
             raise LabError(f"{name} did not start: {command[0]}: {why.strerror}") from why
-        _children.append(child)
-        stat = _stat(child.pid)
-        process = Process(name, child.pid, stat.started if stat else 0, log, list(command))
+        stat = _stat(child.pid)  # there is one until the child is waited for
+        _children[child.pid, stat.started] = child
+        process = Process(name, child.pid, stat.started, log, command)
         self._note(process)
         return process
 
@@ -137,9 +161,10 @@ class Processes:
         return {group for group in groups if _group_lives(group)}
 
     def stop(self, processes, grace_s=GRACE_S):
-        """Ends process groups: SIGTERM, and SIGKILL after the grace. Their notes go."""
+        """Ends process groups, also stopped ones: SIGTERM, and SIGKILL after the grace. Their notes go."""
         groups = self._groups(processes)
         _signal(groups, signal.SIGTERM)
+        _signal(groups, signal.SIGCONT)
         left = _wait_for_end(groups, grace_s)
         _signal(left, signal.SIGKILL)
         left = _wait_for_end(left, KILLED_S)
@@ -147,11 +172,6 @@ class Processes:
             raise LabError(f"process group {min(left)} is still there {KILLED_S} s after SIGKILL")
         for process in processes:
             self.forget(process.name)
-
-    def kill(self, process, number):
-        """Sends a signal to the leader of a process alone."""
-        if process.is_alive():
-            os.kill(process.pid, number)
 
     def forget(self, name):
         try:

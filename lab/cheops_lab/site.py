@@ -1,19 +1,13 @@
 """A site's Cheops: its certificate, its configuration, its daemon."""
-import http.client
 import os
-import socket
 import subprocess
 
-import yaml
-
-from . import wait
+from .daemon import Daemon
 from .errors import LabError, tail
 from .topology import merge
 
 PEER_PORT = 7400   # where a site listens for the others
 DOOR_PORT = 7500   # plus the other site's index: the relay's door to it
-START_S = 30
-DRAIN_S = 40       # SIGTERM drains for up to 30 s
 COMMAND_S = 60
 
 
@@ -57,30 +51,13 @@ class Authority:
                 "crl": os.path.join(self.folder, "crl.pem")}
 
 
-class AdminConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class Cheops:
-    """The cheopsd of one site."""
+class Cheops(Daemon):
+    """The cheopsd of one site of a lab."""
 
     def __init__(self, site, topology, run, processes, doors, build):
         """`doors`: the address at which the relay's doors to the other sites are."""
-        self.site, self.topology, self.run = site, topology, run
-        self.processes, self.doors, self.build = processes, doors, build
-        self.name = f"{site.name}-cheops"
-        self.config = run.site(site.name, "cheops.yaml")
-        self.admin_socket = run.site(site.name, "admin.sock")
-        self.access_log = run.site(site.name, "access.log")
+        super().__init__(f"{site.name}-cheops", processes, run.site(site.name, "cheops"), build)
+        self.site, self.topology, self.doors = site, topology, doors
 
     def others(self):
         return [site for site in self.topology.sites.values() if site.name != self.site.name]
@@ -94,8 +71,7 @@ class Cheops:
             "listeners": [{"address": f"{self.site.address}:{port}", "service": name}
                           for name, port in application.fronts().items()],
             "services": {name: {"url": f"http://{self.site.address}:{port}"} for name, port in ports.items()},
-            "admin": {"socket": self.admin_socket},
-            "log": {"access": self.access_log},
+            **self.own_paths(),
         }
         if self.others():
             config["peers"] = {
@@ -107,35 +83,3 @@ class Cheops:
         if "peers" in config and not config["peers"].get("plain"):
             config["peers"] = merge(authority.files(self.site.name), config["peers"])
         return config
-
-    def configure(self, application, authority):
-        config = self.configuration(application, authority)
-        with open(self.config, "w", encoding="utf-8") as out:
-            yaml.safe_dump(config, out, sort_keys=False)
-
-    def start(self):
-        """Starts the daemon and waits until it says that it is ready."""
-        process = self.processes.start(self.name, [os.path.join(self.build, "cheopsd"), self.config])
-        wait.until(self.is_ready, f"{self.name} to be ready", START_S, process=process)
-        return process
-
-    def stop(self):
-        process = self.processes.get(self.name)
-        if process:
-            self.processes.stop([process], DRAIN_S)
-
-    def ask(self, path, method="GET", timeout=10):
-        """One request to the admin socket: (status, body)."""
-        connection = AdminConnection(self.admin_socket, timeout)
-        try:
-            connection.request(method, path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def is_ready(self):
-        try:
-            return self.ask("/readyz")[0] == 200
-        except (OSError, http.client.HTTPException):
-            return False

@@ -230,11 +230,15 @@ def read_links(reader, node, sites):
 
 
 def merge(base, more):
-    """A mapping with another one laid over it, level by level."""
+    """A mapping with another one laid over it, level by level; None takes a key out."""
     result = dict(base)
     for key, value in more.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merge(result[key], value) if both else value
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merge(result[key], value)
+        else:
+            result[key] = value
     return result
 
 

@@ -15,9 +15,7 @@ STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
 
 @pytest.fixture
 def run(tmp_path):
-    for name in ("processes", "logs"):
-        (tmp_path / name).mkdir()
-    made = process.Processes(str(tmp_path))
+    made = process.Processes.create(str(tmp_path))
     yield made
     made.stop_all()
 
@@ -116,5 +114,28 @@ def test_a_missing_command_is_named(run):
 def test_a_signal_reaches_the_leader(run):
     one = run.start("one", ["sh", "-c", "trap 'echo hup' HUP; echo ready; while :; do sleep 0.1; done"])
     says(one, "ready")
-    run.kill(one, signal.SIGHUP)
+    one.send_signal(signal.SIGHUP)
     says(one, "hup")
+
+
+def test_an_exit_status_is_kept(run):
+    one = run.start("one", ["sh", "-c", "read line; exit 3"])
+    assert one.wait(DEADLINE_S) == 3
+    assert one.exit_status() == 3
+    again = process.Processes(run.run).get("one")
+    assert again.wait(DEADLINE_S) == 3
+
+
+def test_waiting_for_an_end_has_a_deadline(run):
+    one = run.start("one", ["sleep", "1000"])
+    with pytest.raises(LabError, match="waited 0.2 s in vain for one to end"):
+        one.wait(0.2)
+    assert one.exit_status() is None
+
+
+def test_what_was_stopped_by_a_signal_ends_in_good_order(run):
+    one = run.start("one", ["sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done"])
+    says(one, "ready")
+    one.send_signal(signal.SIGSTOP)
+    run.stop([one])
+    assert one.exit_status() == 7

@@ -4,10 +4,7 @@ import json
 import os
 import pathlib
 import signal
-import socket
-import subprocess
-
-import yaml
+import sys
 
 from . import ports
 from .client import Client, exchange
@@ -16,32 +13,12 @@ from .wait import DEADLINE_S, until
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("CHEOPS_BUILD", TOP / "build"))
+sys.path.insert(0, str(TOP / "lab"))
 
-
-class AdminConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path):
-        super().__init__("cheops", timeout=DEADLINE_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def merge(below, above):
-    """A configuration laid over another: mappings member by member, None takes a member out."""
-    merged = dict(below)
-    for key, value in above.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, dict) and isinstance(below.get(key), dict):
-            merged[key] = merge(below[key], value)
-        else:
-            merged[key] = value
-    return merged
+from cheops_lab.daemon import Daemon  # noqa: E402
+from cheops_lab.errors import tail  # noqa: E402
+from cheops_lab.process import Processes  # noqa: E402
+from cheops_lab.topology import merge  # noqa: E402
 
 
 class Site:
@@ -57,10 +34,13 @@ class Site:
         self.config = config or {}
         self.reserved = [ports.reserve_port(), ports.reserve_port()]
         self.port, self.peer_port = (s.getsockname()[1] for s in self.reserved)
-        self.socket = str(folder / f"{name}.sock")
-        self.file, self.log_file = folder / f"{name}.yaml", folder / f"{name}.log"
-        self.errors = folder / f"{name}.err"
-        self.process, self.is_reaped = None, False
+        self.daemon = Daemon(name, Processes.create(str(folder)), str(folder / name), BUILD)
+        self.socket = self.daemon.admin_socket
+        self.is_reaped = False  # the test has judged how the daemon ended
+
+    @property
+    def process(self):
+        return self.daemon.process
 
     @property
     def service(self):
@@ -87,51 +67,30 @@ class Site:
             "listeners": [{"address": f"127.0.0.1:{self.port}"}],
             "services": {name: {"url": origin.url} for name, origin in self.services.items()},
             "peers": peers,
-            "admin": {"socket": self.socket},
-            "log": {"access": str(self.log_file)},
+            **self.daemon.own_paths(),
         }, self.config)
 
     def start(self, others=()):
-        self.file.write_text(yaml.safe_dump(self.configuration(others), sort_keys=False))
-        self.launch()
-        until(self.is_ready, f"{self.name} to be ready")
-
-    def launch(self):
-        """Starts the daemon with the file that is there, and waits for nothing."""
-        with open(self.errors, "ab") as errors:
-            self.process = subprocess.Popen([str(BUILD / "cheopsd"), str(self.file)], stderr=errors,
-                                            stdin=subprocess.DEVNULL)
+        self.daemon.configure(self.configuration(others))
         self.is_reaped = False
-
-    def is_ready(self):
-        assert self.process.poll() is None, f"{self.name} ended: {self.errors.read_text()}"
-        try:
-            return self.admin("/readyz")[0] == 200
-        except OSError:
-            return False
+        self.daemon.start()
 
     # -- looking at it
 
     def admin(self, path, method="GET"):
-        c = AdminConnection(self.socket)
-        try:
-            c.request(method, path)
-            answer = c.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            c.close()
+        status, body = self.daemon.ask(path, method)
+        return status, json.loads(body)
 
     def transactions(self):
         """The requests under way."""
         return self.admin("/v1/transactions")[1]["transactions"]
 
     def sees(self, other, state):
-        return any(s["site"] == other.name and s["state"] == state for s in self.admin("/v1/sites")[1]["sites"])
+        return self.daemon.states().get(other.name) == state
 
     def log(self):
         """The lines of the access log so far."""
-        text = self.log_file.read_text() if self.log_file.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
+        return self.daemon.log()
 
     def logged(self, n=1):
         """The first n lines of the access log, once they are there."""
@@ -162,29 +121,21 @@ class Site:
 
     def terminate(self):
         """Asks the daemon to end; it may have been stopped by a signal."""
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
+        if self.process:
             self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGCONT)
 
     def wait_for_end(self):
         """The daemon's exit status, which is the test's to judge."""
         self.is_reaped = True
-        try:
-            return self.process.wait(2 * DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"{self.name} does not end") from None
+        return self.process.wait(2 * DEADLINE_S)
 
     def stop(self):
         """Ends the daemon and its services, and says what went wrong with any of them: a daemon that ended
         by itself, too, unless the test has waited for that."""
-        status = 0
-        if self.process and not self.is_reaped:
-            self.terminate()
-            status = self.wait_for_end()
+        status, is_judged = self.daemon.stop(), self.is_reaped
         for s in self.reserved:
             s.close()
         for origin in self.services.values():
             origin.stop()
-        assert status == 0, f"{self.name} ended with {status}: {self.errors.read_text()}"
+        assert is_judged or status in (0, None), f"{self.name} ended with {status}\n{tail(self.process.log)}"
