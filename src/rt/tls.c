@@ -103,7 +103,7 @@ static int load_ca(struct rt_tls *t, const struct rt_tls_config *c, struct diag 
     int mode = SSL_VERIFY_PEER;
     if (c->require_peer)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    SSL_CTX_set_verify(t->ctx, mode, NULL);
+    SSL_CTX_set_verify(t->ctx, mode, rt_tls_on_verify);
     return c->crl ? load_crl(t, c->crl, d) : 0;
 }
 

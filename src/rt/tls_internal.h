@@ -18,6 +18,9 @@ struct rt_tls {
     unsigned char alpn[32]; /* as it is sent: a length and a name */
 };
 
+/* OpenSSL's callback for each certificate of a chain: keeps whose was not taken. */
+int rt_tls_on_verify(int is_good, X509_STORE_CTX *store);
+
 /* Writes the reasons in OpenSSL's queue of this thread, the first first, and empties it. */
 void rt_tls_print_errors(struct out *o);
 
@@ -32,7 +35,8 @@ struct rt_tls_session {
     bool write_wants_recv;    /* the other way */
     bool is_shutdown_pending; /* close_notify did not fit into the socket */
     uint16_t n_sealed;        /* plain bytes of a record that is not yet sent whole; 0: none */
-    char why[160];
+    char why[256];
+    char whose[80]; /* the name in a certificate that was not taken; "" */
 };
 
 /* A BIO over the socket of a stream, used when its session is set; NULL without memory.

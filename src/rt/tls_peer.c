@@ -1,4 +1,4 @@
-/* What a verified certificate says of the peer. */
+/* What a certificate says of the peer: a verified one who it is, another one who it says it is. */
 #include "rt/tls_internal.h"
 
 #include <openssl/x509v3.h>
@@ -20,6 +20,33 @@ static struct str find_uri(const GENERAL_NAMES *names, struct str prefix, char *
         return (struct str){to, text.n};
     }
     return STR_NULL;
+}
+
+/* A site's name or another URI if there is one, else the common name. */
+static void name_of(X509 *certificate, struct out *o)
+{
+    char memory[80];
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    struct str uri = find_uri(names, STR(""), memory, sizeof memory);
+    GENERAL_NAMES_free(names);
+    int n = uri.p ? 0
+                  : X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                                              memory, sizeof memory);
+    out_visible(o, uri.p ? uri : (struct str){memory, n > 0 ? (size_t)n : 0}, sizeof memory);
+}
+
+int rt_tls_on_verify(int is_good, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct rt_tls_session *t = ssl ? SSL_get_app_data(ssl) : NULL;
+    X509 *certificate = X509_STORE_CTX_get0_cert(store);
+    struct out o;
+    if (is_good || !t || !certificate)
+        return is_good;
+    out_init(&o, t->whose, sizeof t->whose - 1);
+    name_of(certificate, &o);
+    t->whose[o.n] = 0;
+    return is_good;
 }
 
 struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char *to, size_t n)

@@ -49,6 +49,7 @@ int rt_tls_begin(struct rt_stream *s, struct rt_tls *tls, struct str server_name
         return ERR_NO_MEMORY;
     }
     SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, t);
     *t = (struct rt_tls_session){.ssl = ssl,
                                  .tls = rt_tls_ref(tls),
                                  .can_recv = true,
@@ -97,6 +98,10 @@ static void explain(struct rt_tls_session *t)
     if (verified != X509_V_OK) {
         OUT(&o, ": ");
         out_str(&o, str_of(X509_verify_cert_error_string(verified)));
+    }
+    if (t->whose[0]) {
+        OUT(&o, ", of ");
+        out_str(&o, str_of(t->whose));
     }
     t->why[o.n] = '\0';
 }

@@ -169,9 +169,9 @@ static void test_client_refused(void **state)
     check_refused(l, site_context(true, "nantes", NULL),
                   context((struct rt_tls_config){
                       .ca = pem("ca"), .certificate = pem("stranger"), .key = key("stranger")}),
-                  "unable to get local issuer certificate");
+                  "unable to get local issuer certificate, of cheops://site/nantes");
     check_refused(l, site_context(true, "nantes", pem("crl")), site_context(false, "lost", NULL),
-                  "certificate revoked");
+                  "certificate revoked, of cheops://site/lost");
 }
 
 static void test_revoked(void **state)
@@ -189,7 +189,7 @@ static void test_revoked(void **state)
                   STR_NULL, &a, &b);
     shake(l, &a, &b);
     assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
-    check_contains(rt_stream_why(&a.stream), "certificate revoked");
+    check_contains(rt_stream_why(&a.stream), "certificate revoked, of cheops://site/lost");
     assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
     close_pair(l, &a, &b);
 }
