@@ -65,7 +65,7 @@ static void put_request(const struct txn *t, struct out *o)
 
 /* Whether what was said of the error is logged, too. What is wrong with a client's request is not:
  * it may quote a query. */
-static bool has_detail(const struct txn *t)
+static bool says_why(const struct txn *t)
 {
     const struct proxy_listener *l = t->x->conn->server->context;
     return t->diag.code && (!l->cfg || err_status(t->diag.code) >= 500);
@@ -96,8 +96,8 @@ static void put_line(const struct txn *t, bool whole, struct out *o)
     put_number(o, STR("status"), t->status ? t->status : (unsigned)err_status(t->diag.code));
     if (t->diag.code)
         put_member(o, STR("error"), str_of(err_name(t->diag.code)));
-    if (has_detail(t))
-        put_member(o, STR("detail"), str_of(t->diag.message));
+    if (says_why(t))
+        put_member(o, STR("why"), str_of(t->diag.message));
     put_number(o, STR("bytes_in"), t->body_bytes);
     put_number(o, STR("bytes_out"), t->answer_bytes + t->inspected_sent);
     put_number(o, STR("us"), rt_mono_us() - t->begun_us);

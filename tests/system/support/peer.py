@@ -13,10 +13,6 @@ from .origin import render, serve
 from .wait import until
 
 
-def digest_of(site):
-    """What a site says of its description in its hello."""
-    return site.hello()["digest"]
-
 
 def hello(name, application="example", protocol=(1, 1), **members):
     """The body of a hello; `members` replaces or adds some, None takes one out."""
