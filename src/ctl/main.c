@@ -6,8 +6,10 @@
 #include <stdio.h>
 
 static const struct ctl_command commands[] = {
+    {"app", ctl_cmd_app, "check an application description"},
     {"ca", ctl_cmd_ca, "the authority that sites trust: its certificates, and their end"},
     {"explain", ctl_cmd_explain, "print what a scope means for a request, without running it"},
+    {"init", ctl_cmd_init, "write a configuration to begin with"},
     {"op", ctl_cmd_op, "the order of operations under a resolution matrix"},
     {"scope", ctl_cmd_scope, "check a scope and print its canonical form"},
 };

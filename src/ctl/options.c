@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "cfg/cfg.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #define MAX_OPTIONS  16
 #define MAX_COMMANDS 32
 #define USAGE_WIDTH  90
+#define REPORT_BYTES 4096 /* the texts of a diagnostic, and a line with its caret */
 
 /* ---- help */
 
@@ -162,12 +164,11 @@ bool ctl_read(const struct ctl_syntax *s, int argc, char **argv, void *to, char 
 
 int ctl_fail(const struct diag *d)
 {
-    fputs("cheops: ", stderr);
-    if (d->line)
-        fprintf(stderr, "%s:%u:%u: ", d->file, d->line, d->column);
-    fprintf(stderr, "%s\n", d->message[0] ? d->message : err_text(d->code));
-    if (d->hint[0])
-        fprintf(stderr, "hint: %s\n", d->hint);
+    char memory[REPORT_BYTES];
+    struct out o;
+    out_init(&o, memory, sizeof memory);
+    cfg_report(d, &o);
+    fprintf(stderr, "cheops: %.*s", STR_ARG(out_get(&o)));
     return CTL_FAILED;
 }
 

@@ -1,0 +1,126 @@
+"""cheops init and cheops app check: what they print, their exit status, what they refuse."""
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CHEOPS, TOP = sys.argv[1:3]
+OPENSTACK = os.path.join(TOP, "apps", "openstack.yaml")
+
+
+def run(*arguments):
+    return subprocess.run([CHEOPS, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name, text=None):
+        path = os.path.join(self.folder, name)
+        if text is not None:
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(text)
+        return path
+
+
+class Init(Case):
+    def test_file_is_written_once(self):
+        path = self.path("cheops.yaml")
+        first = run("init", "--site", "Lyon", path)
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode) & 0o007, 0)
+        with open(path, encoding="utf-8") as written:
+            text = written.read()
+        self.assertIn("\nsite: Lyon\n", text)
+        again = run("init", "--site", "Paris", path)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn(f"{path} exists, and is left as it is", again.stderr)
+        with open(path, encoding="utf-8") as written:
+            self.assertEqual(written.read(), text)
+        self.assertEqual(run("init", "--site", "Lyon", "-").stdout, text)
+
+    def test_a_file_that_cannot_be_made(self):
+        answer = run("init", self.path("nowhere/cheops.yaml"))
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("cannot be made: No such file or directory", answer.stderr)
+
+    def test_a_name_that_no_site_has(self):
+        answer = run("init", "--site", "here", "-")
+        self.assertEqual((answer.returncode, answer.stdout), (2, ""))
+        self.assertIn("'here' is not a name for a site", answer.stderr)
+
+
+class AppCheck(Case):
+    def test_what_a_description_knows(self):
+        answer = run("app", "check", OPENSTACK)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        self.assertTrue(answer.stdout.startswith(f"{OPENSTACK}: application openstack: valid\n"))
+        for line in ("service identity, also keystone, port 5000, checks credentials",
+                     "service image, also glance, port 9292", "propagated: suffix of X-Auth-Token, baggage"):
+            self.assertIn(line, answer.stdout)
+
+    def test_json(self):
+        answer = json.loads(run("app", "check", "--json", OPENSTACK).stdout)
+        self.assertTrue(answer["ok"])
+        self.assertIsNone(answer["site"])
+        services = {s["name"]: s for s in answer["services"]}
+        self.assertEqual(services["image"]["aliases"], ["glance"])
+        images = next(t for t in services["image"]["types"] if t["name"] == "image")
+        self.assertEqual(images["item"], "/v2/images/{image_id}")
+        self.assertIn({"name": "create", "kind": "create", "method": "POST", "path": "/v2/images"},
+                      images["operations"])
+
+    def test_an_error_has_its_place(self):
+        path = self.path("app.yaml", "application: a\nservices:\n  b: {prot: 1}\n")
+        answer = run("app", "check", path)
+        self.assertEqual((answer.returncode, answer.stdout), (1, ""))
+        self.assertEqual(answer.stderr, f"cheops: {path}:3:7: a service has no key 'prot'\n"
+                                        "  b: {prot: 1}\n      ^~~~\nhint: did you mean 'port'?\n")
+        answer = run("app", "check", "--json", path)
+        self.assertEqual(answer.returncode, 1)
+        self.assertEqual(json.loads(answer.stdout),
+                         {"ok": False, "code": "config", "file": path, "line": 3, "column": 7,
+                          "message": "a service has no key 'prot'", "hint": "did you mean 'port'?"})
+
+    def test_no_such_file(self):
+        answer = run("app", "check", self.path("nowhere.yaml"))
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("nowhere.yaml cannot be opened: No such file or directory", answer.stderr)
+
+    def suffixes(self, listeners, services):
+        config = self.path("cheops.yaml", "site: Nantes\napplication: gone.yaml\n"
+                           f"listeners: {json.dumps(listeners)}\nservices: {json.dumps(services)}\n")
+        answer = run("app", "check", "--json", "--config", config, OPENSTACK)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        site = json.loads(answer.stdout)["site"]
+        self.assertEqual(site["name"], "Nantes")
+        return {c["service"]: c["suffix"] for c in site["credentials"]}, site["warnings"]
+
+    def test_credential_checks(self):
+        identity = {"address": "127.0.0.1:5000", "service": "identity"}
+        image = {"address": "127.0.0.1:9292", "service": "image"}
+        here = {"identity": {"url": "http://127.0.0.1:1"}, "image": {"url": "http://127.0.0.1:2"}}
+        elsewhere = {"image": {"url": "http://127.0.0.1:2", "credential_checks": "elsewhere"}}
+        self.assertEqual(self.suffixes([identity, image], here), ({"identity": "cut", "image": "set"}, []))
+        found, warnings = self.suffixes([image], here)
+        self.assertEqual(found, {"identity": "cut", "image": "off"})
+        self.assertIn("no listener takes identity", warnings[0])
+        found, warnings = self.suffixes([identity, image], elsewhere)
+        self.assertEqual(found, {"identity": "absent", "image": "off"})
+        self.assertIn("image has credentials checked elsewhere", warnings[0])
+
+    def test_the_configuration_is_wrong(self):
+        config = self.path("cheops.yaml", "site: Nantes\n")
+        answer = run("app", "check", "--config", config, OPENSTACK)
+        self.assertEqual(answer.returncode, 1)
+        self.assertIn("a site's configuration needs the key 'application'", answer.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
