@@ -272,7 +272,7 @@ int http_client_head(struct http_client_conn *c, enum h1_method method, struct h
         long n = h1_head_end(http_unread(&c->io), &scan, p->max_head);
         c->scanned = (uint32_t)scan;
         if (n < 0) {
-            *why = n == ERR_HEAD_TOO_LARGE ? "its head is too large"
+            *why = n == ERR_HEAD_TOO_LARGE ? "its head is longer than limits.head"
                                            : "a line of its head does not end in CRLF";
             return ERR_SERVICE_BROKEN;
         }

@@ -71,6 +71,13 @@ static enum txn_verdict wait_for_body(struct txn *t)
     return txn_wait(t, client_is_full ? c->client_write_ms : c->service_body_ms);
 }
 
+/* The service's answer ended too early. What came of it is the client's, who sees that it is cut. */
+static enum txn_verdict broke_off(struct txn *t)
+{
+    int rc = http_flush(txn_client(t));
+    return txn_drop(t, rc < 0 && rc != ERR_AGAIN ? ERR_CLIENT_GONE : ERR_SERVICE_BROKEN);
+}
+
 enum txn_verdict step_answer(struct txn *t)
 {
     struct http_conn *client = txn_client(t);
@@ -81,11 +88,10 @@ enum txn_verdict step_answer(struct txn *t)
         rc = txn_pump(t, &t->up->io, client, &t->answer_bytes, &service_failed);
     if (rc == 0)
         return txn_go(t, TXN_DONE);
-    if (rc != ERR_AGAIN) {
-        if (service_failed) /* the client sees how far it came, and that it broke off */
-            (void)!http_flush(client);
-        return txn_drop(t, service_failed ? ERR_SERVICE_BROKEN : ERR_CLIENT_GONE);
-    }
+    if (rc != ERR_AGAIN && service_failed)
+        return broke_off(t);
+    if (rc != ERR_AGAIN)
+        return txn_drop(t, ERR_CLIENT_GONE);
     if (txn_client_is_gone(t) && t->request_done)
         return txn_drop(t, ERR_CLIENT_GONE);
     return wait_for_body(t);

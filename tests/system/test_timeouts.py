@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from support import Origin, render, serve, until
+from support import Origin, refusal, render, serve, until
 from support.origin import read_head, read_request, send
 from support.tables import Covered, rows
 
@@ -24,15 +24,6 @@ SWITCH = render(101, b"", "Connection: upgrade", "Upgrade: test")
 def only(key, ms=SHORT_MS):
     """A configuration in which one time-out is short."""
     return {"timeouts": {**{k: "60s" for k in rows("timeouts.def")}, key: f"{ms}ms"}}
-
-
-def refusal(answer, status, code, *words):
-    """Checks an answer of Cheops: its status, its code, and what it names."""
-    assert (answer.status, answer.get("Cheops-Error")) == (status, code)
-    problem = json.loads(answer.body)
-    assert problem["type"] == f"urn:cheops:error:{code}"
-    for word in words:
-        assert word in problem["detail"] + problem.get("hint", ""), problem
 
 
 class Stopwatch:

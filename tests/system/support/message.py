@@ -1,4 +1,5 @@
 """Reading HTTP/1.1 messages from a socket: strict, in small steps, every byte kept."""
+import json
 import re
 import select
 import socket
@@ -211,3 +212,12 @@ def reset(sock):
     """Closes a connection so that its other end sees a reset."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     sock.close()
+
+
+def refusal(answer, status, code, *words):
+    """Checks an answer of Cheops: its status, its code, and what it names."""
+    assert (answer.status, answer.get("Cheops-Error")) == (status, code)
+    problem = json.loads(answer.body)
+    assert problem["type"] == f"urn:cheops:error:{code}"
+    for word in words:
+        assert word in problem["detail"] + problem.get("hint", ""), problem
