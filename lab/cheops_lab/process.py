@@ -68,7 +68,7 @@ def _stat(pid):
 
 
 def _collect():
-    for child in _children.values():
+    for child in list(_children.values()):  # threads add to it
         child.poll()
 
 

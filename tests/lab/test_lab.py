@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,17 +15,7 @@ from cheops_lab.wait import until
 DEADLINE_S = 30
 LAB = os.path.join(TOP, "lab", "lab")
 
-SERVICE = """\
-import http.server, os, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = f"{sys.argv[3]} {os.getpid()}".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
-"""
+HELLO = os.path.join(TOP, "lab", "hello")
 
 TOPOLOGY = """\
 name: test-lab
@@ -41,7 +32,7 @@ sites:
 
 @pytest.fixture
 def lab(tmp_path):
-    (tmp_path / "service.py").write_text(SERVICE)
+    shutil.copy(HELLO, tmp_path / "service.py")
     (tmp_path / "t.yaml").write_text(TOPOLOGY)
     made = Command(tmp_path)
     yield made
@@ -79,11 +70,12 @@ class Command:
 
 
 def get(address, port=8081):
+    """The site and the process that answer there."""
     connection = http.client.HTTPConnection(address, port, timeout=DEADLINE_S)
-    connection.request("GET", "/")
-    body = connection.getresponse().read().decode().split()
+    connection.request("GET", "/a/things")
+    body = json.loads(connection.getresponse().read())
     connection.close()
-    return body[0], int(body[1])
+    return body["things"][0], body["process"]
 
 
 def is_refused(address, port=8081):
