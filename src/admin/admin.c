@@ -1,10 +1,12 @@
-#include "admin/admin.h"
+#include "admin/metrics.h"
 #include "codec/uri.h"
 #include "proxy/explain.h"
 
 #include <stdlib.h>
 
 #define BODY_BYTES 65536
+#define TYPE_JSON  "application/json"
+#define TYPE_TEXT  "text/plain; charset=utf-8"
 
 struct admin {
     struct admin_in in;
@@ -21,7 +23,8 @@ struct request {
     unsigned status;
     struct out body;
     size_t awaited; /* workers that have not answered so far */
-    bool written, is_text;
+    const char *type;
+    bool written;
 };
 
 static void finish(struct request *r, bool keep)
@@ -42,8 +45,7 @@ static void write_answer(struct request *r)
         return;
     }
     out_fmt(&o, "HTTP/1.1 %u %.*s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n", r->status,
-            STR_ARG(h1_reason(r->status)),
-            r->is_text ? "text/plain; charset=utf-8" : "application/json", r->body.n,
+            STR_ARG(h1_reason(r->status)), r->type, r->body.n,
             http_exchange_keeps(r->x) ? "" : "Connection: close\r\n");
     if (http_head_commit(io, &o, H1_LENGTH, r->body.n) < 0) {
         finish(r, false);
@@ -241,7 +243,19 @@ static void get_explain(struct request *r)
     }
     if (e.as_json)
         out_char(&r->body, '\n');
-    r->is_text = !e.as_json;
+    r->type = e.as_json ? TYPE_JSON : TYPE_TEXT;
+}
+
+static void get_metrics(struct request *r)
+{
+    char *body = arena_alloc(&r->x->arena, METRICS_BYTES);
+    if (!body) {
+        r->status = 503;
+        return;
+    }
+    out_init(&r->body, body, METRICS_BYTES);
+    metrics_print(&r->admin->in, &r->body);
+    r->type = METRICS_TYPE;
 }
 
 static const struct route {
@@ -250,7 +264,7 @@ static const struct route {
 } routes[] = {
     {{"/healthz", 8}, get_health},      {{"/readyz", 7}, get_ready},
     {{"/v1/sites", 9}, get_sites},      {{"/v1/transactions", 16}, get_transactions},
-    {{"/v1/explain", 11}, get_explain},
+    {{"/v1/explain", 11}, get_explain}, {{"/metrics", 8}, get_metrics},
 };
 
 static void refuse(struct request *r, unsigned status, const char *why)
@@ -326,6 +340,7 @@ static void on_request(struct http_exchange *x)
     r->admin = a;
     r->x = x;
     r->status = 200;
+    r->type = TYPE_JSON;
     r->task.run = run;
     rt_timer_init(&r->timer, &r->task);
     out_init(&r->body, body, BODY_BYTES);
@@ -348,7 +363,7 @@ int admin_start(struct admin **out, const struct admin_in *in, struct diag *d)
         .max_trailers = 1024,
         .max_requests = 10000,
         .max_connections = 64,
-        .max_arena = 256 * 1024,
+        .max_arena = METRICS_BYTES + 256 * 1024,
         .idle_ms = 60000,
         .head_ms = 5000,
         .tls_handshake_ms = 5000,
@@ -360,6 +375,7 @@ int admin_start(struct admin **out, const struct admin_in *in, struct diag *d)
     if (!a)
         return diag_set(d, ERR_NO_MEMORY, "no memory for the admin API");
     a->in = *in;
+    a->in.started_us = rt_wall_us();
     http_server_init(&a->server, in->env, &options, NULL, on_request, a);
     struct str text = arena_printf(&in->cfg->arena, "unix:%.*s", STR_ARG(in->cfg->admin_socket));
     int rc = text.p ? rt_address_parse(text, &at) : ERR_NO_MEMORY;

@@ -5,6 +5,7 @@
  *
  *   GET /healthz            the process lives
  *   GET /readyz             listeners are open and it is not draining: 200, else 503
+ *   GET /metrics            OpenMetrics: docs/metrics.md
  *   GET /v1/sites           states, round trips, certificate ages
  *   GET /v1/transactions    live ones, of every worker
  *   GET /v1/explain         ?scope=&method=&target=&service=&field=&format=text: the plan, not run
@@ -26,6 +27,7 @@ struct admin_in {
     struct proxy_worker **workers;
     size_t n_workers;
     const bool *is_ready;
+    uint64_t started_us; /* set by admin_start: wall time */
 };
 
 int admin_start(struct admin **out, const struct admin_in *in, struct diag *d) MUST_USE;

@@ -198,6 +198,7 @@ static int watch_signals(struct daemon *x, struct diag *d)
 
 static int open_shared(struct daemon *x, struct diag *d)
 {
+    proxy_names_init(&x->shared.names);
     int rc = proxy_memory_create(&x->shared.memory, x->cfg->limits.correlation_ids);
     if (rc == 0)
         rc = peer_create(&x->shared.peer, x->cfg, d);
@@ -254,6 +255,7 @@ static void close_all(struct daemon *x)
     peer_destroy(&x->shared.peer);
     proxy_memory_destroy(&x->shared.memory);
     rt_log_close(&x->shared.access_log);
+    proxy_names_fini(&x->shared.names);
     rt_resolver_stop();
 }
 

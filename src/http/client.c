@@ -9,7 +9,23 @@ void http_pool_init(struct http_pool *p, struct http_env *env)
     list_init(&p->busy);
     list_init(&p->waiting);
     p->n_open = p->n_idle = p->n_waiting = 0;
-    p->n_connects = p->n_reuses = 0;
+}
+
+/* A number of the pool's gauge; NULL when nobody looks. */
+#define GAUGE(p, member) ((p)->gauge ? &(p)->gauge->member : NULL)
+
+static void count(struct counter *c)
+{
+    if (c)
+        counter_add(c, 1);
+}
+
+/* Changes a number of the pool, and what others read of it, by 1 up or down. */
+static void change(size_t *number, struct counter *gauge, int way)
+{
+    *number += (size_t)way;
+    if (gauge)
+        counter_add(gauge, (uint64_t)way);
 }
 
 static void conn_free(struct rt_dead *dead)
@@ -20,7 +36,7 @@ static void conn_free(struct rt_dead *dead)
 static void leave_queue(struct http_waiter *w)
 {
     list_remove(&w->link);
-    w->pool->n_waiting--;
+    change(&w->pool->n_waiting, GAUGE(w->pool, waiting), -1);
     w->pool = NULL;
 }
 
@@ -41,13 +57,13 @@ static void conn_die(struct http_client_conn *c)
     if (c->state == HTTP_CLIENT_DEAD)
         return;
     if (c->state == HTTP_CLIENT_IDLE)
-        p->n_idle--;
+        change(&p->n_idle, GAUGE(p, idle), -1);
     c->state = HTTP_CLIENT_DEAD;
     http_conn_close(&c->io);
     rt_timer_clear(p->env->loop, &c->timer);
     rt_cancel(p->env->loop, &c->task);
     list_remove(&c->link);
-    p->n_open--;
+    change(&p->n_open, GAUGE(p, open), -1);
     c->dead.free = conn_free;
     rt_reap(p->env->loop, &c->dead);
     wake_waiting(p);
@@ -91,8 +107,8 @@ static struct http_client_conn *take_idle(struct http_pool *p, struct rt_task *t
             continue;
         }
         list_remove(&c->link);
-        p->n_idle--;
-        p->n_reuses++;
+        change(&p->n_idle, GAUGE(p, idle), -1);
+        count(GAUGE(p, reuses));
         rt_timer_clear(p->env->loop, &c->timer);
         rt_cancel(p->env->loop, &c->task);
         c->state = HTTP_CLIENT_BUSY;
@@ -114,7 +130,7 @@ static int wait_in_queue(struct http_pool *p, const struct http_want *want, stru
     w->task = want->task;
     w->pool = p;
     list_push(&p->waiting, &w->link);
-    p->n_waiting++;
+    change(&p->n_waiting, GAUGE(p, waiting), 1);
     return ERR_AGAIN;
 }
 
@@ -143,8 +159,8 @@ static int open_conn(struct http_pool *p, struct rt_task *task, struct http_clie
     c->task.run = idle_run;
     rt_timer_init(&c->timer, &c->task);
     list_init(&c->link);
-    p->n_open++;
-    p->n_connects++;
+    change(&p->n_open, GAUGE(p, open), 1);
+    count(GAUGE(p, connects));
     c->state = HTTP_CLIENT_CONNECTING;
     int rc = rt_stream_connect(&c->io.stream, p->env->loop, &to, p->tls, p->server_name, task);
     if (rc < 0) {
@@ -318,7 +334,7 @@ void http_pool_put(struct http_client_conn **cp, bool keep)
     }
     list_remove(&c->link);
     list_push_front(&p->idle, &c->link);
-    p->n_idle++;
+    change(&p->n_idle, GAUGE(p, idle), 1);
     c->state = HTTP_CLIENT_IDLE;
     c->has_idled = true;
     io->stream.task = &c->task;

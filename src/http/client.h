@@ -17,6 +17,7 @@
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
 
+#include "base/counter.h"
 #include "http/server.h"
 #include "rt/sys.h"
 
@@ -31,6 +32,12 @@ enum http_client_state {
 };
 
 struct http_client_conn;
+
+/* What others may read of the connections to one target, at any time. */
+struct http_gauge {
+    struct counter open, idle, waiting; /* as of now; waiting are requests */
+    struct counter connects, reuses;    /* since the start */
+};
 
 struct http_pool {
     struct http_env *env;
@@ -50,7 +57,7 @@ struct http_pool {
     struct list busy;
     struct list waiting; /* struct http_waiter */
     size_t n_open, n_idle, n_waiting;
-    uint64_t n_connects, n_reuses;
+    struct http_gauge *gauge; /* borrowed; of all pools to the target; NULL: nobody looks */
 };
 
 /* A place in the queue for a connection, embedded in the owner that waits. */

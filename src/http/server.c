@@ -76,6 +76,8 @@ static void conn_die(struct http_server_conn *c)
     rt_cancel(l, &c->task);
     list_remove(&c->link);
     c->server->n_conns--;
+    if (c->server->connections)
+        counter_sub(c->server->connections, 1);
     c->dead.free = conn_free;
     rt_reap(l, &c->dead);
     if (c->server->draining && c->server->n_conns == 0 && c->server->on_empty)
@@ -286,6 +288,8 @@ static struct http_server_conn *conn_create(struct http_server *s)
     rt_timer_init(&c->timer, &c->task);
     list_push(&s->conns, &c->link);
     s->n_conns++;
+    if (s->connections)
+        counter_add(s->connections, 1);
     s->n_accepted++;
     return c;
 }

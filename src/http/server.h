@@ -22,6 +22,7 @@
 #define HTTP_SERVER_H
 
 #include "base/arena.h"
+#include "base/counter.h"
 #include "http/conn.h"
 
 #define HTTP_LINGER_BYTES  (1024 * 1024) /* thrown away in one turn, before others get theirs */
@@ -96,6 +97,7 @@ struct http_server {
     void *context;            /* the owner's */
     struct list conns;
     size_t n_conns;
+    struct counter *connections; /* borrowed; of all servers of the loop; NULL: nobody looks */
     bool draining;
     uint64_t n_accepted, n_refused; /* connections: taken, refused for the limit */
 };

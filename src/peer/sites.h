@@ -29,6 +29,7 @@
 #define PEER_SIGNS_UP    2 /* in a row bring a site back that was down */
 
 enum peer_site_state { PEER_SITE_UNKNOWN, PEER_SITE_UP, PEER_SITE_SUSPECT, PEER_SITE_DOWN };
+#define PEER_SITE_STATES 4
 
 struct peer_sites;
 

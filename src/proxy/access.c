@@ -1,5 +1,6 @@
-/* The access log: one JSON object a line, written when a transaction ends. docs/access-log.md lists
- * the members. No credential, body or query is in it. */
+/* What stays of a transaction when it ends: what is counted (docs/metrics.md), and a line of the
+ * access log, one JSON object (docs/access-log.md lists its members). No credential, body or query
+ * is in either. */
 #include "proxy/txn.h"
 
 #define LINE_BYTES 8000
@@ -124,6 +125,38 @@ void txn_log_lost(struct http_server_conn *c, int code, struct str why)
     out_char(&o, '}');
     if (!o.overflowed)
         rt_log_line(log, out_get(&o));
+}
+
+/* The site whose answer the client got, or that was asked last. */
+static size_t site_of(const struct txn *t)
+{
+    return t->legs[t->leg_at < t->n_legs ? t->leg_at : t->n_legs - 1].site;
+}
+
+void txn_count(const struct txn *t)
+{
+    struct proxy_meter *m = t->worker->meter;
+    const struct proxy_conf *conf = t->conf;
+    if (t->is_protocol)
+        return;
+    unsigned status = t->status ? t->status : t->diag.code ? (unsigned)err_status(t->diag.code) : 0;
+    bool is_whole = t->state == TXN_DONE && !t->dropped;
+    struct proxy_request_key key = {
+        .service = t->service ? conf->service_numbers[t->service->index] : PROXY_NAME_OTHER,
+        .site = conf->site_numbers[site_of(t)],
+        .plan = t->is_leg ? PROXY_PLAN_LEG
+                : t->plan ? (uint8_t)t->plan->form
+                          : PLAN_LOCAL,
+        .class_ = is_whole ? (uint8_t)(status / 100) : 0,
+    };
+    proxy_meter_request(m, &key);
+    for (size_t i = 0; i < t->n_legs && i <= t->leg_at; i++)
+        if (t->legs[i].us)
+            proxy_meter_leg(m, conf->site_numbers[t->legs[i].site], t->legs[i].us);
+    if (t->diag.code)
+        counter_add(&m->refused[-t->diag.code], 1);
+    counter_add(&m->received_bytes, t->body_bytes);
+    counter_add(&m->sent_bytes, t->answer_bytes + t->inspected_sent);
 }
 
 void txn_log(const struct txn *t)

@@ -71,7 +71,8 @@ static enum txn_verdict wait_for_body(struct txn *t)
     return txn_wait(t, client_is_full ? c->client_write_ms : c->service_body_ms);
 }
 
-/* The service's answer ended too early. What came of it is the client's, who sees that it is cut. */
+/* The service's answer ended too early. What came of it is the client's, who sees that it is cut.
+ */
 static enum txn_verdict broke_off(struct txn *t)
 {
     int rc = http_flush(txn_client(t));
@@ -145,7 +146,6 @@ enum txn_verdict step_tunnel(struct txn *t)
 enum txn_verdict step_refuse(struct txn *t)
 {
     if (!t->answer_begun) {
-        t->worker->counts.errors++;
         if (txn_write_error(t) < 0)
             return txn_drop(t, ERR_CLIENT_GONE);
         t->answer_begun = true;

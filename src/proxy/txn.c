@@ -68,6 +68,8 @@ static void finish(struct txn *t)
     struct http_exchange *x = t->x;
     if (t->leg_begun_us && !t->answer_begun)
         txn_leg_end(t, 0, t->diag.code); /* it was cut off */
+    counter_sub(&w->meter->transactions, 1);
+    txn_count(t);
     txn_log(t);
     http_waiter_leave(&t->waiter);
     bool reusable = t->answer_begun && t->request_done && !t->up_broken && t->state == TXN_DONE;
@@ -76,8 +78,6 @@ static void finish(struct txn *t)
     rt_timer_clear(w->loop, &t->timer);
     rt_cancel(w->loop, &t->task);
     list_remove(&t->link);
-    w->n_txns--;
-    w->counts.bytes_in += t->body_bytes;
     proxy_conf_unref(&t->conf);
     t->magic = 0;
     http_exchange_end(x, t->keep);
@@ -135,8 +135,7 @@ void txn_begin(struct http_exchange *x)
     t->one_leg.site = (uint16_t)t->conf->cfg->self;
     t->progressed = true;
     list_push(&w->txns, &t->link);
-    w->n_txns++;
-    w->counts.requests++;
+    counter_add(&w->meter->transactions, 1);
     http_exchange_attach(x, &t->task);
     rt_wake(w->loop, &t->task);
 }
@@ -198,7 +197,7 @@ enum txn_verdict txn_drop(struct txn *t, int code)
 {
     diag_set(&t->diag, code, "%s", err_text(code));
     t->keep = false;
-    t->up_broken = true;
+    t->up_broken = t->dropped = true;
     return txn_go(t, TXN_DONE);
 }
 

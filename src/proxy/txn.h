@@ -113,6 +113,7 @@ struct txn {
     unsigned status;
     bool answer_begun, tunnel_to_service_done, tunnel_to_client_done;
     bool keep;        /* the client's connection goes on */
+    bool dropped;     /* the client did not get an answer, or not all of it */
     struct diag diag; /* why Cheops refuses */
 };
 
@@ -228,6 +229,7 @@ int txn_write_error(struct txn *t);
 int txn_write_interim(struct txn *t, const struct h1_head *head);
 
 /* access.c */
+void txn_count(const struct txn *t);
 void txn_log(const struct txn *t);
 /* A connection that ended before its first request. */
 void txn_log_lost(struct http_server_conn *c, int code, struct str why);

@@ -41,6 +41,11 @@ int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
     list_init(&w->txns);
     w->drain_task.run = run_drain;
     rt_random(&w->id_state, sizeof w->id_state);
+    if (proxy_meter_create(&w->meter) < 0) {
+        http_env_fini(&w->env);
+        free(w);
+        return diag_set(d, ERR_NO_MEMORY, "no memory for a worker");
+    }
     *out = w;
     return 0;
 }
@@ -73,6 +78,7 @@ static void init_service_pool(struct proxy_conf *c, size_t i)
     p->tls = instance->tls;
     p->server_name = instance->server_name;
     p->keep_alive = keep_alive_of(instance->keep_alive);
+    p->gauge = proxy_meter_service(c->worker->meter, c->service_numbers[i]);
     http_pool_init(p, &c->worker->env);
 }
 
@@ -89,6 +95,7 @@ static void init_site_pool(struct proxy_conf *c, size_t i)
     p->context = &c->targets[i];
     p->greeting = peer_greeting(c->worker->shared->peer);
     p->on_greeted = peer_on_greeted;
+    p->gauge = proxy_meter_site(c->worker->meter, c->site_numbers[i]);
     http_pool_init(p, &c->worker->env);
 }
 
@@ -105,6 +112,8 @@ static void conf_free(struct proxy_conf *c)
     free(c->sites);
     free(c->targets);
     free(c->site_names);
+    free(c->service_numbers);
+    free(c->site_numbers);
     free(c);
 }
 
@@ -122,6 +131,17 @@ void proxy_conf_unref(struct proxy_conf **cp)
         conf_free(c);
 }
 
+/* The names under which this configuration's services and sites are counted. */
+static void number_names(struct proxy_conf *c)
+{
+    struct proxy_name_tables *names = &c->worker->shared->names;
+    for (size_t i = 0; i < c->cfg->app->n_services; i++)
+        c->service_numbers[i] =
+            (uint16_t)proxy_name_number(&names->services, c->cfg->app->services[i].name);
+    for (size_t i = 0; i < c->cfg->n_sites; i++)
+        c->site_numbers[i] = (uint16_t)proxy_name_number(&names->sites, c->cfg->sites[i].name);
+}
+
 static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
 {
     struct proxy_conf *c = calloc(1, sizeof *c);
@@ -135,10 +155,14 @@ static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
     c->sites = calloc(cfg->n_sites, sizeof *c->sites);
     c->targets = calloc(cfg->n_sites, sizeof *c->targets);
     c->site_names = calloc(cfg->n_sites, sizeof *c->site_names);
-    if (!c->services || !c->sites || !c->targets || !c->site_names) {
+    c->service_numbers = calloc(cfg->app->n_services + 1, sizeof *c->service_numbers);
+    c->site_numbers = calloc(cfg->n_sites, sizeof *c->site_numbers);
+    if (!c->services || !c->sites || !c->targets || !c->site_names || !c->service_numbers ||
+        !c->site_numbers) {
         conf_free(c);
         return NULL;
     }
+    number_names(c);
     for (size_t i = 0; i < cfg->app->n_services; i++)
         if (cfg->instances[i].service)
             init_service_pool(c, i);
@@ -212,6 +236,7 @@ static int add_listener(struct proxy_worker *w, const struct cfg *cfg,
                      l);
     l->server.on_lost = txn_log_lost;
     l->server.on_empty = &w->drain_task;
+    l->server.connections = &w->meter->connections;
     int rc = open_socket(from, at, first, &fd, d);
     if (rc == 0)
         rc = rt_listener_start(&l->socket, w->loop, fd, on_accept, d);
@@ -290,5 +315,6 @@ void proxy_worker_destroy(struct proxy_worker **wp)
     rt_loop_turn(w->loop, 0);
     rt_cancel(w->loop, &w->drain_task);
     http_env_fini(&w->env);
+    proxy_meter_destroy(&w->meter);
     free(w);
 }

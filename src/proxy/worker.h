@@ -1,7 +1,7 @@
 /* proxy/worker.h: what one loop needs to serve requests: listeners, pools, live transactions.
  *
  * A worker belongs to its loop's thread. Workers share what is behind struct proxy_shared: the
- * sites' states, correlation memory, the access log; each of those takes care of itself.
+ * sites' states, correlation memory, the access log, names; each of those takes care of itself.
  *
  *     proxy_worker_create(&w, loop, &shared, &d);
  *     proxy_worker_configure(w, cfg, NULL, &d); takes a configuration snapshot, opens listeners
@@ -17,13 +17,15 @@
 #include "peer/peer.h"
 #include "plan/plan.h"
 #include "proxy/memory.h"
+#include "proxy/meter.h"
 
 struct txn;
 
 struct proxy_shared {
-    struct peer *peer;           /* other sites; never NULL */
-    struct proxy_memory *memory; /* correlation identifiers */
-    struct rt_log *access_log;   /* NULL: none */
+    struct peer *peer;              /* other sites; never NULL */
+    struct proxy_memory *memory;    /* correlation identifiers */
+    struct rt_log *access_log;      /* NULL: none */
+    struct proxy_name_tables names; /* what is counted by name */
 };
 
 /* A configuration snapshot as one worker uses it, with the connection pools that belong to it. Kept
@@ -37,7 +39,9 @@ struct proxy_conf {
     struct plan_sites plan_sites;
     struct str *site_names;
     struct peer_target *targets; /* by site index: contexts of `sites` */
-    struct str via;              /* "Via: 1.1 cheops-Nantes\r\n" */
+    uint16_t *service_numbers;   /* by service index: names that are counted */
+    uint16_t *site_numbers;
+    struct str via; /* "Via: 1.1 cheops-Nantes\r\n" */
     char via_text[96];
 };
 
@@ -49,10 +53,6 @@ struct proxy_listener {
     const struct cfg_listener *cfg; /* of the newest configuration; NULL: the peers' listener */
 };
 
-struct proxy_counts {
-    uint64_t requests, errors, bytes_in, bytes_out;
-};
-
 struct proxy_worker {
     struct rt_loop *loop;
     struct http_env env;
@@ -60,9 +60,8 @@ struct proxy_worker {
     struct proxy_conf *conf; /* the newest */
     struct list listeners;
     struct list txns; /* live transactions */
-    size_t n_txns;
     bool draining;
-    struct proxy_counts counts;
+    struct proxy_meter *meter;
     uint64_t id_state;          /* of the transactions' identifiers */
     unsigned char random[1024]; /* secret bytes, drawn from the kernel in bulk */
     size_t random_left;

@@ -52,6 +52,15 @@ void rt_resolver_stop(void);
  * wait_ms. For the start of a program. Names are looked up in the order in which they were made. */
 bool rt_name_settle(const struct rt_name *n, unsigned wait_ms);
 
+/* ---- what the process uses */
+
+struct rt_usage {
+    uint64_t resident_bytes, cpu_us;
+    uint64_t open_fds, max_fds; /* file descriptors, and the limit that counts */
+};
+/* What cannot be read is 0. */
+void rt_usage(struct rt_usage *u);
+
 /* ---- log: lines from many threads, written by one; never blocks a loop */
 
 #define RT_LOG_RING_BYTES (256 * 1024) /* of each thread that logs */
