@@ -1,6 +1,7 @@
 """cheops init and cheops app check: what they print, their exit status, what they refuse."""
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -120,6 +121,55 @@ class AppCheck(Case):
         answer = run("app", "check", "--config", config, OPENSTACK)
         self.assertEqual(answer.returncode, 1)
         self.assertIn("a site's configuration needs the key 'application'", answer.stderr)
+
+
+def read(*path):
+    with open(os.path.join(TOP, *path), encoding="utf-8") as page:
+        return page.read()
+
+
+class Documents(Case):
+    """What the documents show is so."""
+
+    def config(self, description):
+        return self.path("cheops.yaml", f"site: Nantes\napplication: {description}\n"
+                         'listeners: [{address: "127.0.0.1:1"}]\n')
+
+    def explain(self, config, method, url):
+        answer = run("explain", "--json", "--config", config, method, url)
+        self.assertEqual(answer.returncode, 0, answer.stdout + answer.stderr)
+        return json.loads(answer.stdout)
+
+    def test_worked_example_of_app_description(self):
+        page = read("docs", "app-description.md")
+        example = re.search(r"<!-- example: shelf.yaml -->\n```yaml\n(.*?)^```", page, re.M | re.S).group(1)
+        rows = re.search(r"<!-- requests: shelf.yaml -->\n.*?\n\|---.*?\n(.*?)\n\n", page, re.S).group(1).split("\n")
+        description = self.path("shelf.yaml", example)
+        self.assertEqual(run("app", "check", description).returncode, 0)
+        config = self.config(description)
+        self.assertGreater(len(rows), 10)
+        for row in rows:
+            request, *want = (cell.strip() for cell in row.strip("|").split("|"))
+            method, url = request.strip("`").split(" ")
+            plan = self.explain(config, method, url)
+            got = [plan.get("service"), plan.get("type"), plan.get("operation"), plan.get("kind")]
+            self.assertEqual([text or "" for text in got], want, request)
+
+    def test_example_of_the_manual(self):
+        manual = read("docs", "man", "cheops.yaml.5.scd")
+        example = re.search(r"^# EXAMPLE\n\n```\n(.*?)^```", manual, re.M | re.S).group(1)
+        example = re.sub(r"^  (certificate|key|ca): .*\n", "", example, flags=re.M)
+        example = example.replace('listen: "192.0.2.10:7400"', 'listen: "127.0.0.1:7400"\n  plain: true')
+        example = example.replace("/usr/share/cheops", TOP)
+        answer = run("app", "check", "--config", self.path("cheops.yaml", example), OPENSTACK)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+
+    def test_error_of_the_manual(self):
+        manual = read("docs", "man", "cheops.yaml.5.scd")
+        shown = re.search(r"^```\n/etc/cheops/cheops.yaml(:.*?)^```", manual, re.M | re.S).group(1)
+        config = self.path("cheops.yaml", f"site: Nantes\napplication: {OPENSTACK}\n\n"
+                           'listeners: [{adress: "127.0.0.1:5000"}]\n')
+        self.assertEqual(run("app", "check", "--config", config, OPENSTACK).stderr, f"cheops: {config}{shown}")
 
 
 if __name__ == "__main__":
