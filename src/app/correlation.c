@@ -33,6 +33,7 @@ bool app_correlation_is(const struct app *app, struct str value)
 void app_correlation_make(const struct app *app, const unsigned char random[16], struct out *o)
 {
     static const char hex[] = "0123456789abcdef";
+    char uuid[UUID_BYTES], *p = uuid;
     struct str form = app->carriers.correlation_form;
     ptrdiff_t at = app_text_find(form, UUID);
     if (at < 0)
@@ -45,9 +46,10 @@ void app_correlation_make(const struct app *app, const unsigned char random[16],
         if (i == 8)
             b = (unsigned char)((b & 0x3f) | 0x80);
         if (i == 4 || i == 6 || i == 8 || i == 10)
-            out_char(o, '-');
-        out_char(o, hex[b >> 4]);
-        out_char(o, hex[b & 15]);
+            *p++ = '-';
+        *p++ = hex[b >> 4];
+        *p++ = hex[b & 15];
     }
+    out_str(o, (struct str){uuid, sizeof uuid});
     out_str(o, str_from(form, (size_t)at + UUID.n));
 }

@@ -30,6 +30,14 @@ void out_hex(struct out *o, uint64_t v)
     put_number(o, v, 16);
 }
 
+void out_hex64(struct out *o, uint64_t v)
+{
+    char digits[16];
+    for (int i = 15; i >= 0; i--, v >>= 4)
+        digits[i] = "0123456789abcdef"[v & 15];
+    out_str(o, (struct str){digits, sizeof digits});
+}
+
 void out_fmt(struct out *o, const char *format, ...)
 {
     va_list ap;

@@ -51,6 +51,8 @@ static inline void out_char(struct out *o, char c)
 void out_u64(struct out *o, uint64_t v);
 /* Lower-case hexadecimal without leading zeros. */
 void out_hex(struct out *o, uint64_t v);
+/* All sixteen digits: identifiers. */
+void out_hex64(struct out *o, uint64_t v);
 void out_fmt(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* At most `limit` characters of s as a person can read them: control characters and what is not
  * UTF-8 become '?', and "…" stands for what is left out. */

@@ -69,9 +69,20 @@ static inline bool str_eq_nocase(struct str a, struct str b)
 /* Order of bytes, as memcmp; a prefix comes first. */
 int str_cmp(struct str a, struct str b);
 /* Index of the first c in s, or -1. */
-ptrdiff_t str_find(struct str s, char c);
+static inline ptrdiff_t str_find(struct str s, char c)
+{
+    const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
+    return at ? at - s.p : -1;
+}
 /* Without leading and trailing blanks and tabs. */
-struct str str_trim(struct str s);
+static inline struct str str_trim(struct str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s.p++, s.n--;
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
 /* Takes what stands before the first `sep` off *rest, without it; the last piece leaves *rest
  * absent. Returns false when *rest was absent. Pieces are not trimmed. */
 bool str_split(struct str *rest, char sep, struct str *piece);

@@ -491,6 +491,7 @@ struct str h1_reason(unsigned status)
         REASON(405, "Method Not Allowed");
         REASON(406, "Not Acceptable");
         REASON(408, "Request Timeout");
+        REASON(409, "Conflict");
         REASON(413, "Content Too Large");
         REASON(414, "URI Too Long");
         REASON(415, "Unsupported Media Type");

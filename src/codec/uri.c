@@ -65,6 +65,8 @@ static int next_character(struct str s, size_t *took)
 
 int uri_segment_cmp(struct str a, struct str b)
 {
+    if (str_eq(a, b))
+        return 0;
     if (str_find(a, '%') < 0 && str_find(b, '%') < 0)
         return str_cmp(a, b);
     while (a.n && b.n) {

@@ -15,7 +15,8 @@ void peer_leg_write(const struct peer_leg *leg, struct out *o)
 {
     OUT(o, "service=\"");
     out_str(o, leg->service); /* a name: nothing in it needs a backslash */
-    out_fmt(o, "\", txn=\"%016llx", (unsigned long long)leg->transaction);
+    OUT(o, "\", txn=\"");
+    out_hex64(o, leg->transaction);
     OUT(o, "\", scope=:");
     base64_encode(BASE64_STANDARD, leg->scope, o);
     OUT(o, ":, deadline=");

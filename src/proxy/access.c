@@ -77,7 +77,9 @@ static void put_line(const struct txn *t, bool whole, struct out *o)
 {
     OUT(o, "{\"time\":\"");
     rt_print_time(t->begun_wall_us, o);
-    out_fmt(o, "\",\"transaction\":\"%016llx\"", (unsigned long long)t->id);
+    OUT(o, "\",\"transaction\":\"");
+    out_hex64(o, t->id);
+    OUT(o, "\"");
     if (t->traceparent.p)
         put_member(o, STR("trace"), str_sub(t->traceparent, 3, 32));
     put_member(o, STR("client"), http_peer_host(t->x->conn));

@@ -104,9 +104,12 @@ void txn_take_traceparent(struct txn *t)
         h->fields[i].drop = true; /* malformed: begun anew (W3C Trace Context section 3.2) */
     struct out o;
     out_init(&o, t->traceparent_made, sizeof t->traceparent_made);
-    out_fmt(&o, "00-%016llx%016llx-%016llx-00", (unsigned long long)t->id,
-            (unsigned long long)(t->begun_wall_us * 0x9e3779b97f4a7c15ull),
-            (unsigned long long)t->id);
+    OUT(&o, "00-");
+    out_hex64(&o, t->id);
+    out_hex64(&o, t->begun_wall_us * 0x9e3779b97f4a7c15ull);
+    OUT(&o, "-");
+    out_hex64(&o, t->id);
+    OUT(&o, "-00");
     t->traceparent = out_get(&o);
 }
 
@@ -210,7 +213,9 @@ static void make_ids(struct txn *t)
     proxy_worker_random(t->worker, bytes, sizeof bytes);
     uint64_t trace;
     memcpy(&trace, bytes + 16, sizeof trace);
-    t->ids.trace_id = arena_printf(&t->x->arena, "%016llx", (unsigned long long)trace);
+    out_init(&o, text, sizeof text);
+    out_hex64(&o, trace);
+    t->ids.trace_id = arena_str(&t->x->arena, out_get(&o));
     if (!app->carriers.correlation_field.p)
         return;
     out_init(&o, text, sizeof text);
