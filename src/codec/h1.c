@@ -64,10 +64,7 @@ static enum h1_method find_method(struct str text)
 
 bool h1_is_token(struct str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (!h1_is_tchar((unsigned char)s.p[i]))
-            return false;
-    return s.n > 0;
+    return s.n > 0 && h1_scan_token(s.p, s.p + s.n) == s.p + s.n;
 }
 
 bool h1_is_field_value(struct str s)
@@ -75,25 +72,34 @@ bool h1_is_field_value(struct str s)
     return s.n == 0 || h1_scan_value(s.p, s.p + s.n) == s.p + s.n;
 }
 
+/* What the line feed at i means: 0, go on; else what h1_head_end returns. */
+static long line_end(struct str bytes, size_t i, size_t max)
+{
+    if (i < 2 || bytes.p[i - 1] != '\r') /* a head does not begin with an empty line */
+        return ERR_BAD_REQUEST;
+    if (bytes.p[i - 2] == '\n')
+        return i + 1 <= max ? (long)i + 1 : ERR_HEAD_TOO_LARGE;
+    return 0;
+}
+
 long h1_head_end(struct str bytes, size_t *scan, size_t max)
 {
-    while (*scan < bytes.n) {
-        const char *nl = memchr(bytes.p + *scan, '\n', bytes.n - *scan);
-        if (!nl)
-            break;
-        size_t i = (size_t)(nl - bytes.p);
-        if (i == 0 || bytes.p[i - 1] != '\r')
-            return ERR_BAD_REQUEST;
-        *scan = i + 1;
-        if (i >= 3 && bytes.p[i - 2] == '\n')
-            return i + 1 <= max ? (long)i + 1 : ERR_HEAD_TOO_LARGE;
-        if (i == 1)
-            return ERR_BAD_REQUEST; /* begins with an empty line */
+    size_t i = *scan;
+    long rc = 0;
+#ifdef __SSE2__
+    for (; bytes.n - i >= 16 && rc == 0; i += 16) {
+        __m128i is_lf = _mm_cmpeq_epi8(h1_load(bytes.p + i), _mm_set1_epi8('\n'));
+        for (unsigned at = (unsigned)_mm_movemask_epi8(is_lf); at && rc == 0; at &= at - 1)
+            rc = line_end(bytes, i + (size_t)__builtin_ctz(at), max);
     }
-    if (bytes.n >= max)
+#endif
+    for (; i < bytes.n && rc == 0; i++)
+        if (bytes.p[i] == '\n')
+            rc = line_end(bytes, i, max);
+    if (rc == 0 && bytes.n >= max)
         return ERR_HEAD_TOO_LARGE;
     *scan = bytes.n;
-    return 0;
+    return rc;
 }
 
 static int fail(int code, const char **why, const char *text)
@@ -102,12 +108,24 @@ static int fail(int code, const char **why, const char *text)
     return code;
 }
 
-/* Whether a token is a known name, which is in lower case and has letters and '-' only: the bit
- * that makes a letter small makes no other character of a token one of those. */
-static bool is_name(struct str token, const char *known)
+static uint64_t lower_word(const char *p)
 {
-    for (size_t i = 0; i < token.n; i++)
-        if ((token.p[i] | 0x20) != known[i])
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word | UINT64_C(0x2020202020202020);
+}
+
+/* Whether n bytes are a known name, which is in lower case and has letters and '-' only: the bit
+ * that makes a letter small makes no other character one of those, control characters left out. */
+static bool is_name(const char *p, size_t n, const char *known)
+{
+    if (n >= 8) { /* in words that overlap; at most 24 bytes */
+        bool same = lower_word(p) == lower_word(known) &&
+                    lower_word(p + n - 8) == lower_word(known + n - 8);
+        return same && (n <= 16 || lower_word(p + 8) == lower_word(known + 8));
+    }
+    for (size_t i = 0; i < n; i++)
+        if ((p[i] | 0x20) != known[i])
             return false;
     return true;
 }
@@ -118,7 +136,7 @@ static unsigned char find_id(struct str name)
         return H1_OTHER;
     const unsigned char *ids = ids_by_length[name.n];
     for (int k = 0; k < 4 && ids[k]; k++)
-        if (is_name(name, field_names[ids[k]].name.p))
+        if (is_name(name.p, name.n, field_names[ids[k]].name.p))
             return ids[k];
     return H1_OTHER;
 }
@@ -128,8 +146,7 @@ static unsigned char find_id(struct str name)
 static const char *parse_field(const char *base, const char *p, const char *end, struct h1_field *f)
 {
     const char *name = p;
-    while (p < end && h1_is_tchar((unsigned char)*p))
-        p++;
+    p = h1_scan_token(p, end);
     if (p == name || p == end || *p != ':')
         return NULL; /* white space before the colon and obs-fold end here too */
     f->name = (uint32_t)(name - base);
@@ -208,12 +225,12 @@ static void read_options(struct h1_head *h, struct str list, struct connection_o
     while (o->n <= MAX_CONNECTION_OPTIONS && str_split(&list, ',', &piece)) {
         struct str option = str_trim(piece);
         o->n++;
-        if (str_eq_nocase(option, STR("keep-alive"))) {
+        if (option.n == 10 && is_name(option.p, 10, "keep-alive")) {
             o->keep = true;
-        } else if (str_eq_nocase(option, STR("upgrade"))) {
+        } else if (option.n == 7 && is_name(option.p, 7, "upgrade")) {
             o->upgrade = true;
         } else {
-            o->close |= str_eq_nocase(option, STR("close"));
+            o->close |= option.n == 5 && is_name(option.p, 5, "close");
             drop_named(h, option);
         }
     }

@@ -1,5 +1,6 @@
 /* codec/h1.h: where a head ends, the start lines, the fields and what they say of body and
  * connection. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -668,6 +669,22 @@ static void test_scan_value(void **state)
     }
 }
 
+/* At every place of blocks of sixteen, every byte. */
+static void test_scan_token(void **state)
+{
+    char space[48];
+    for (size_t n = 1; n < 40; n++)
+        for (size_t at = 0; at < n; at++)
+            for (unsigned c = 0; c < 256; c++) {
+                bool is_token =
+                    c && (strchr("!#$%&'*+-.^_`|~", (int)c) || (c < 128 && isalnum((int)c)));
+                memset(space, 'a', sizeof space);
+                space[at] = (char)c;
+                if (h1_scan_token(space, space + n) != space + (is_token ? n : at))
+                    fail_msg("byte %u at %zu of %zu", c, at, n);
+            }
+}
+
 static void test_methods(void **state)
 {
     static const struct {
@@ -734,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_answer_framing),
         cmocka_unit_test(test_status_lines),
         cmocka_unit_test(test_scan_value),
+        cmocka_unit_test(test_scan_token),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_reasons),
     };
