@@ -4,9 +4,10 @@ import re
 import subprocess
 import threading
 
-from support import BUILD, TOP, until
+from support import BUILD, DEADLINE_S, TOP, until
 from support.origin import close, read_request, render, send, serve, wait
-from support.site import AdminConnection
+
+from cheops_lab.daemon import AdminConnection  # on the path by support.site
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-z_]+="[^"\\\n]*",?)*)\})? ([0-9]+(?:\.[0-9]+)?)\Z')
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "info": ["_info"], "histogram": ["_bucket", "_count", "_sum"]}
@@ -47,7 +48,7 @@ class Metrics(dict):
 
 
 def metrics(site):
-    c = AdminConnection(site.socket)
+    c = AdminConnection(site.socket, DEADLINE_S)
     try:
         c.request("GET", "/metrics")
         answer = c.getresponse()
