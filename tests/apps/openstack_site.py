@@ -72,8 +72,8 @@ class Site:
         command = ["curl", "-sS", "-i", "--http1.1", "--max-time", str(LIMIT_S), "--noproxy", "*", "--path-as-is"]
         command += ["-I"] if method == "HEAD" else ["-X", method]
         fields = dict(fields or {})
-        if user:
-            fields.setdefault("X-Auth-Token", self.token(user))
+        if user and "X-Auth-Token" not in fields:
+            fields["X-Auth-Token"] = self.token(user)
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             fields.setdefault("Content-Type", JSON)

@@ -3,13 +3,17 @@
 Clients are at Nantes unless said. Each test that looks into access logs has a scope of its own, by its time-out.
 """
 import base64
+import errno
 import itertools
 import os
+import signal
+import socket
 import time
 import urllib.parse
 import uuid
 
 import pytest
+from cheops_lab import wait
 from cheops_lab.openstack import client
 
 IMAGE = {"disk_format": "raw", "container_format": "bare"}
@@ -99,6 +103,24 @@ def test_the_identity_service_of_paris_from_nantes(nantes, paris):
     assert paris.curl("GET", "identity", path).status == 200
     assert nantes.curl("GET", "identity", path).status == 404
     assert nantes.curl("DELETE", "identity", path, scope).status == 204
+
+
+def peak_memory_kb(lab, site):
+    with open(f"/proc/{lab.processes.get(f'{site}-cheops').pid}/status", encoding="ascii") as status:
+        return [int(line.split()[1]) for line in status if line.startswith("VmHWM:")][0]
+
+
+def test_a_large_image_costs_no_memory(lab, nantes):
+    """It passes through two sites, both ways: the peak of neither grows by what a small part of it would take."""
+    make_image(nantes, "warm", b"0123456789", "{image: Paris}")
+    before = {site: peak_memory_kb(lab, site) for site in ("Nantes", "Paris")}
+    large = os.urandom(1 << 20) * 96
+    made = make_image(nantes, "large", large, "{image: Paris}")
+    got = nantes.curl("GET", "image", f"/v2/images/{made}/file", {"Scope": "{image: Paris}"})
+    assert got.status == 200 and got.body == large
+    for site, kb in before.items():
+        assert peak_memory_kb(lab, site) < kb + 8 * 1024, site
+    assert nantes.curl("DELETE", "image", f"/v2/images/{made}", {"Scope": "{image: Paris}"}).status == 204
 
 
 def test_a_refusal_of_paris_passes_unchanged(nantes, paris, debian):
@@ -267,6 +289,41 @@ def test_around_asks_the_near_sites_in_order_of_distance(nantes, debian):
     near = images(nantes, "{image: around(Nantes, 10s)}", query="?name=none")
     assert near.field("Cheops-Tried") == "Nantes=200, Paris=200, Lyon=200"
     assert images(nantes, "{image: around(Nantes, 10s)}").field("Cheops-Site") == "Paris"
+
+
+def refuses(address, port):
+    with socket.socket() as probe:
+        return probe.connect_ex((address, port)) == errno.ECONNREFUSED
+
+
+@pytest.fixture
+def without_keystone(lab):
+    """Nantes, whose Keystone has crashed; the kernel may take a moment more to close its socket."""
+    nantes = lab.applications["Nantes"]
+    lab.stop("Nantes", "keystone", signal.SIGKILL)
+    try:
+        wait.until(lambda: refuses(nantes.site.address, nantes.ports()["identity"]), "Keystone's socket to go", 20)
+        yield
+    finally:
+        lab.start("Nantes", "keystone")
+
+
+def test_another_keystone_answers_for_one_that_crashed(nantes, without_keystone):
+    """Also Glance, which stays, has its tokens checked there."""
+    fields = {"Content-Type": "application/json"}
+    credentials = {"auth": {"identity": {"methods": ["password"], "password": {
+        "user": {"name": "demo", "domain": {"id": "default"}, "password": "demo"}}},
+        "scope": {"project": {"name": "demo", "domain": {"id": "default"}}}}}
+    refused = nantes.curl("POST", "identity", "/v3/auth/tokens", fields, credentials, user=None)
+    assert (refused.status, refused.field("Cheops-Error")) == (502, "service-unreachable"), refused
+    fields["Scope"] = "{identity: Nantes ; Paris}"
+    issued = nantes.curl("POST", "identity", "/v3/auth/tokens", fields, credentials, user=None)
+    assert issued.status == 201 and issued.field("Cheops-Tried") == "Nantes=refused, Paris=201"
+    scope = unique("image: Nantes, identity: Nantes ; Paris")
+    listed = images(nantes, scope, query="", **{"X-Auth-Token": issued.field("X-Subject-Token")})
+    assert listed.status == 200 and listed.field("Cheops-Site") == "Nantes"
+    asked = nantes.logged("identity", scope=scope)[0]
+    assert [(leg["site"], leg.get("status")) for leg in asked["legs"]] == [("Nantes", None), ("Paris", 200)]
 
 
 # -- scopes that are refused --------------------------------------------------------------------------

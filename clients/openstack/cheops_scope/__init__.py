@@ -4,7 +4,6 @@ README.md, beside this folder, says how to use it and why it hooks in where it d
 when Python starts, by every program: it imports nothing but what is loaded by then. `enable` waits for the
 two modules that it extends, and a program that imports neither of them is left alone.
 """
-import importlib.machinery
 import sys
 
 
@@ -27,13 +26,14 @@ EXTENSIONS = {
 
 
 class _Finder:
-    """Finds what Python's own finder finds, and extends the modules of the table once they have run."""
+    """Finds what the other finders find, and extends the modules of the table once they have run."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name not in EXTENSIONS:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        others = (finder for finder in sys.meta_path if finder is not _Finder)
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
         if spec and spec.loader:
             run = spec.loader.exec_module
 
