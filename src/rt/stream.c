@@ -63,6 +63,8 @@ static ssize_t plain_read(struct rt_stream *s, void *to, size_t n)
             s->can_read = false;
         return got;
     }
+    if (got == 0 && s->is_deaf)
+        return rt_stream_fail(s, ERR_RESET, s->os_error); /* the reset was told to the write */
     if (got == 0) {
         s->has_hup = true;
         return 0;
@@ -71,6 +73,14 @@ static ssize_t plain_read(struct rt_stream *s, void *to, size_t n)
         return rt_stream_fail(s, ERR_RESET, errno);
     s->can_read = false;
     return ERR_AGAIN;
+}
+
+int rt_stream_deafen(struct rt_stream *s, int os_error)
+{
+    s->is_deaf = true;
+    s->os_error = os_error;
+    s->can_read = s->can_write = s->has_hup = true;
+    return ERR_RESET;
 }
 
 static ssize_t plain_write(struct rt_stream *s, const struct iovec *iov, int n)
@@ -94,7 +104,7 @@ static ssize_t plain_write(struct rt_stream *s, const struct iovec *iov, int n)
         return put;
     }
     if (errno != EAGAIN)
-        return rt_stream_fail(s, ERR_RESET, errno);
+        return rt_stream_deafen(s, s->is_deaf ? s->os_error : errno);
     s->can_write = false;
     return ERR_AGAIN;
 }

@@ -66,6 +66,7 @@ struct rt_stream {
     bool can_read, can_write;
     bool has_hup;       /* the other side ended its sending, or broke, seen without reading */
     bool is_connecting; /* TCP connect or TLS handshake under way: rt_stream_connected tells */
+    bool is_deaf;       /* a write failed: the other side takes no more, but may have said why */
     int error;          /* a code that ended it; 0: none */
     int os_error;       /* the errno behind it; 0: none */
 };
@@ -97,6 +98,7 @@ static inline ssize_t rt_read(struct rt_stream *s, void *to, size_t n)
     return s->ops->read(s, to, n);
 }
 /* Bytes written, maybe fewer than given (then can_write is cleared), ERR_AGAIN, ERR_RESET, ERR_TLS.
+ * After ERR_RESET what the other side sent before can still be read; then reads say ERR_RESET, too.
  * What is written over TLS has left for the kernel. Bytes that TLS refused with ERR_AGAIN or a
  * short count may be sealed already: the next write must begin with them, and not be shorter. */
 static inline ssize_t rt_write(struct rt_stream *s, const struct iovec *iov, int n)

@@ -14,6 +14,8 @@
 void rt_stream_raise(struct rt_stream *s, uint32_t events);
 /* Ends the stream for good: reads and writes answer `code` from now on. Returns it. */
 int rt_stream_fail(struct rt_stream *s, int code, int os_error);
+/* Notes that a write failed; returns ERR_RESET. What came before can still be read. */
+int rt_stream_deafen(struct rt_stream *s, int os_error);
 /* Of the socket below: 0 when it is connected, ERR_AGAIN, or what the stream failed with. */
 int rt_socket_connected(struct rt_stream *s);
 

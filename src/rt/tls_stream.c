@@ -259,11 +259,17 @@ static int write_record(struct rt_stream *s, struct str record)
 {
     struct rt_tls_session *t = s->ssl;
     int wanted;
+    if (s->is_deaf)
+        return ERR_RESET;
     forget_errors();
     int ret = SSL_write(t->ssl, record.p, (int)record.n);
     if (ret > 0) {
         t->n_sealed = 0;
         return ret;
+    }
+    if (SSL_get_error(t->ssl, ret) == SSL_ERROR_SYSCALL) {
+        ERR_clear_error();
+        return rt_stream_deafen(s, s->os_error); /* an alert, or an answer, may have come before */
     }
     int rc = judge(s, ret, &wanted);
     if (rc == ERR_AGAIN) {

@@ -225,6 +225,46 @@ static void test_reset(void **state)
     close_pair(l, &a, &b);
 }
 
+/* Who answers and closes without reading all resets the connection: its answer can be read, and is
+ * not taken for whole. */
+static void test_answered_then_reset(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char got[16];
+    make_pair(l, "127.0.0.1:0", NULL, NULL, &a, &b);
+    assert_int_equal(put(&b.stream, "unread", 6), 6);
+    UNTIL(l, a.stream.can_read);
+    assert_int_equal(put(&a.stream, "answer", 6), 6);
+    rt_stream_close(&a.stream);
+    UNTIL(l, b.stream.has_hup);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(put(&b.stream, "x", 1), ERR_RESET);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), 6);
+    assert_memory_equal(got, "answer", 6);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), ERR_RESET);
+    assert_int_equal(put(&b.stream, "x", 1), ERR_RESET);
+    close_pair(l, &a, &b);
+}
+
+/* Aborting tells the other side that what it got is not all. */
+static void test_abort(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char got[16];
+    make_pair(l, "127.0.0.1:0", NULL, NULL, &a, &b);
+    assert_int_equal(put(&a.stream, "half", 4), 4);
+    UNTIL(l, b.stream.can_read);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), 4);
+    rt_stream_abort(&a.stream);
+    assert_false(rt_stream_is_open(&a.stream));
+    rt_stream_abort(&a.stream);
+    UNTIL(l, b.stream.has_hup);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), ERR_RESET);
+    close_pair(l, &a, &b);
+}
+
 /* Writing to one that has gone is an error, not a signal. */
 static void test_write_to_closed(void **state)
 {
@@ -504,6 +544,8 @@ int main(void)
         LOOP_TEST(test_options),
         LOOP_TEST(test_hup_unread),
         LOOP_TEST(test_reset),
+        LOOP_TEST(test_answered_then_reset),
+        LOOP_TEST(test_abort),
         LOOP_TEST(test_write_to_closed),
         LOOP_TEST(test_connect_refused),
         LOOP_TEST(test_large_tcp),
