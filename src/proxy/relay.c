@@ -261,6 +261,8 @@ static enum txn_verdict switch_protocols(struct txn *t, const struct h1_head *he
 {
     if (!t->x->head.has_upgrade)
         return leg_broke(t, ERR_SERVICE_BROKEN, "it switches protocols unasked");
+    if (!t->request_done) /* what is left of the body would be taken for the new protocol's */
+        return leg_broke(t, ERR_SERVICE_BROKEN, "it switches protocols before it has the request");
     txn_leg_end(t, 101, 0);
     if (txn_write_answer_head(t, head) < 0)
         return txn_drop(t, ERR_CLIENT_GONE);

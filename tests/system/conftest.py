@@ -45,13 +45,14 @@ def make_site(make_sites):
 @pytest.fixture
 def make_tls_site(make_site, tmp_path):
     """make_site with a listener that speaks TLS; `site.authority` has signed its certificate, and
-    site.client() connects in plain. `listener` is laid over the listener's `tls`."""
+    site.client() connects in plain. `listener` is given the authority and gives more for the listener's
+    `tls`."""
     reserved = ports.reserve_port()
     authority = Authority(tmp_path / "authority")
 
     def make(*scripts, config=None, listener=None, **options):
         certificate, key = authority.issue("door")
-        tls = {"certificate": str(certificate), "key": str(key), **(listener or {})}
+        tls = {"certificate": str(certificate), "key": str(key), **(listener(authority) if listener else {})}
         port = reserved.getsockname()[1]
         site = make_site(*scripts, **options, config={
             **(config or {}), "listeners": [{"address": f"127.0.0.1:{port}", "tls": tls}]})

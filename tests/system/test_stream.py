@@ -38,18 +38,17 @@ def count_bytes(sock, unread, size):
     return got
 
 
-def upload_and_download(size):
+def upload_and_download():
     """A service that gives as many bytes as it got."""
     def script(c):
-        while c.input.begins():
-            request = c.read_head()
-            length = int(request.get("Content-Length") or request.get("X-Size"))
-            if request.method == "PUT":
-                got = count_bytes(c.sock, c.input.take(len(c.input.unread)), length)
-                c.answer(200, b"%d" % got)
-            else:
-                c.send(render(200, b"", f"Content-Length: {length}"))
-                send_zeros(c.sock, length)
+        request = c.read_head()
+        length = int(request.get("Content-Length") or request.get("X-Size"))
+        if request.method == "PUT":
+            got = count_bytes(c.sock, c.input.take(len(c.input.unread)), length)
+            c.answer(200, b"%d" % got, "Connection: close")
+        else:
+            c.send(render(200, b"", f"Content-Length: {length}", "Connection: close"))
+            send_zeros(c.sock, length)
     return script
 
 
@@ -68,7 +67,7 @@ def get(c, size):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("transfer", [put, get])
 def test_a_large_body_takes_no_more_memory_than_a_small_one(make_site, transfer, size):
-    site = make_site(upload_and_download(size))
+    site = make_site(upload_and_download())
     with site.client() as c:
         transfer(c, 5 << 10)
         before = peak_kb(site)
@@ -80,7 +79,7 @@ def test_a_large_body_takes_no_more_memory_than_a_small_one(make_site, transfer,
 
 @pytest.mark.parametrize("size", SIZES)
 def test_nor_does_it_between_sites(make_sites, size):
-    nantes, paris = make_sites("Nantes", "Paris", services=lambda _: {"a": Origin(upload_and_download(size))})
+    nantes, paris = make_sites("Nantes", "Paris", services=lambda _: {"a": Origin(upload_and_download())})
     with nantes.client() as c:
         for n in (5 << 10, size):
             before = peak_kb(nantes) + peak_kb(paris)
@@ -327,6 +326,28 @@ def test_a_body_cut_short_is_never_whole_for_an_older_client(make_site):
     with site.client() as c:
         c.send(b"GET /a/x HTTP/1.0\r\nHost: h\r\n\r\n")
         assert c.read_answer().body == b"12345"
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_an_answer_of_a_service_that_takes_no_more_is_read(make_site, attempt):
+    """It refuses a large body, answers, and closes: what it said is the answer, although writing fails."""
+    site = make_site([read_head, send(render(413, b"no", "Connection: close"))])
+    with site.client() as c:
+        c.request("PUT", "/a/x", f"Content-Length: {BIG}")
+        sender = threading.Thread(target=send_what_is_taken, args=(c,), daemon=True)
+        sender.start()
+        answer = c.read_answer()
+        assert (answer.status, answer.body, answer.get("Cheops-Error")) == (413, b"no", None)
+        c.sock.shutdown(2)
+        sender.join(20)
+
+
+def send_what_is_taken(c):
+    try:
+        for _ in range(0, BIG, len(PIECE)):
+            c.sock.sendall(PIECE)
+    except OSError:
+        pass
 
 
 def test_a_service_that_ends_its_sending_has_answered(make_site):

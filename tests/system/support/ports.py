@@ -25,3 +25,16 @@ def unread_at(port, peer_port):
             if (row[1], row[2]) == wanted:
                 return int(row[4].partition(":")[2], 16)
     return None
+
+
+def probe_due_s(port, peer_port):
+    """When TCP asks the other end of the connection from our port to peer_port next whether it is still
+    there; None: it does not ask, or there is no such connection."""
+    wanted = (f"0100007F:{port:04X}", f"0100007F:{peer_port:04X}")
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for line in table:
+            row = line.split()
+            if (row[1], row[2]) == wanted:
+                timer, _, ticks = row[5].partition(":")
+                return int(ticks, 16) / 100 if timer == "02" else None  # 02: keep-alive
+    return None
