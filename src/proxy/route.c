@@ -235,30 +235,21 @@ void txn_remember(struct txn *t)
     proxy_memory_put(t->worker->shared->memory, t->ids.correlation, t->scope, now, keep);
 }
 
-/* Parses, freezes and prints the scope: t->scope. */
-static int read_scope(struct txn *t, struct scope **frozen)
+/* The scope, frozen here for the service: t->scope, t->scope_read. */
+static int read_scope(struct txn *t)
 {
-    struct arena *a = &t->x->arena;
-    struct scope *parsed;
-    char text[SCOPE_MAX_BYTES * 2];
-    struct out o;
+    struct proxy_scope_question q = {t->carried.text, txn_cfg(t)->site, t->service->name};
     t->scope_source = t->carried.text;
-    int rc = scope_parse(t->carried.text, a, &parsed, &t->diag);
+    int rc = proxy_scopes_get(t->conf->scopes, &q, &t->scope_read, &t->diag);
     if (rc == 0)
-        rc = scope_freeze(parsed, txn_cfg(t)->site, t->service->name, a, frozen, &t->diag);
-    if (rc != 0)
-        return rc;
-    out_init(&o, text, sizeof text);
-    scope_print(*frozen, &o);
-    t->scope = o.overflowed ? STR_NULL : arena_str(a, out_get(&o));
-    return t->scope.p ? 0 : diag_set(&t->diag, ERR_SCOPE_LIMIT, "the scope is too long");
+        t->scope = t->scope_read->text;
+    return rc;
 }
 
 static int make_plan(struct txn *t)
 {
     struct arena *a = &t->x->arena;
-    struct scope *frozen;
-    int rc = read_scope(t, &frozen);
+    int rc = read_scope(t);
     if (rc < 0)
         return rc;
     struct plan_in in = {
@@ -266,7 +257,7 @@ static int make_plan(struct txn *t)
         .service = t->service,
         .class_ = &t->class_,
         .method = t->x->head.method_text,
-        .scope = frozen,
+        .scope = t->scope_read->frozen,
         .sites = &t->conf->plan_sites,
     };
     rc = plan_make(&in, a, &t->plan, &t->diag);

@@ -78,6 +78,7 @@ static void finish(struct txn *t)
     rt_timer_clear(w->loop, &t->timer);
     rt_cancel(w->loop, &t->task);
     list_remove(&t->link);
+    proxy_scope_unref(&t->scope_read);
     proxy_conf_unref(&t->conf);
     t->magic = 0;
     http_exchange_end(x, t->keep);

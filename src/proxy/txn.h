@@ -9,6 +9,7 @@
 
 #include "app/carrier.h"
 #include "codec/json.h"
+#include "proxy/scopes.h"
 #include "proxy/worker.h"
 
 /* state, its name in listings */
@@ -69,10 +70,11 @@ struct txn {
     struct app_class class_;
     struct app_carried carried;
     struct str target;
-    struct str scope;        /* frozen, canonical; absent: none */
-    struct str scope_source; /* the text that diagnostics point into */
-    struct plan *plan;       /* NULL: one local leg */
-    struct str traceparent;  /* of the client, or made here */
+    struct str scope;               /* frozen, canonical; absent: none */
+    struct str scope_source;        /* the text that diagnostics point into */
+    struct proxy_scope *scope_read; /* referenced: scope and plan borrow from it; NULL: not read */
+    struct plan *plan;              /* NULL: one local leg */
+    struct str traceparent;         /* of the client, or made here */
     char traceparent_made[56];
     struct app_carrier_ids ids;
 

@@ -110,6 +110,7 @@ static void conf_free(struct proxy_conf *c)
     cfg_unref(&c->cfg);
     free(c->services);
     free(c->sites);
+    proxy_scopes_destroy(&c->scopes);
     free(c->targets);
     free(c->site_names);
     free(c->service_numbers);
@@ -158,7 +159,7 @@ static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
     c->service_numbers = calloc(cfg->app->n_services + 1, sizeof *c->service_numbers);
     c->site_numbers = calloc(cfg->n_sites, sizeof *c->site_numbers);
     if (!c->services || !c->sites || !c->targets || !c->site_names || !c->service_numbers ||
-        !c->site_numbers) {
+        !c->site_numbers || proxy_scopes_create(&c->scopes) < 0) {
         conf_free(c);
         return NULL;
     }

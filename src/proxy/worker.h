@@ -20,6 +20,7 @@
 #include "proxy/meter.h"
 
 struct txn;
+struct proxy_scopes;
 
 struct proxy_shared {
     struct peer *peer;              /* other sites; never NULL */
@@ -41,7 +42,8 @@ struct proxy_conf {
     struct peer_target *targets; /* by site index: contexts of `sites` */
     uint16_t *service_numbers;   /* by service index: names that are counted */
     uint16_t *site_numbers;
-    struct str via; /* "Via: 1.1 cheops-Nantes\r\n" */
+    struct str via;              /* "Via: 1.1 cheops-Nantes\r\n" */
+    struct proxy_scopes *scopes; /* read before: of this site's name and services */
     char via_text[96];
 };
 

@@ -1,0 +1,46 @@
+/* proxy/scopes.h: scopes that were read before, by their bytes.
+ *
+ * Clients send the same few scopes again and again, and a scope means the same as long as the
+ * site's name and the service are the same: parsing, freezing and printing it is done once. One
+ * table a worker's configuration, so without locks; bounded, a newer scope takes the place of an
+ * older one.
+ *
+ *     rc = proxy_scopes_get(scopes, &question, &scope, &d);
+ *     … scope->frozen, scope->text, valid until
+ *     proxy_scope_unref(&scope);
+ */
+#ifndef PROXY_SCOPES_H
+#define PROXY_SCOPES_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "scope/scope.h"
+
+#define PROXY_SCOPES      256 /* kept at most */
+#define PROXY_SCOPE_BYTES 256 /* longer ones are not kept */
+
+struct proxy_scopes;
+
+struct proxy_scope {
+    unsigned refs;
+    uint64_t hash;
+    struct str written, service; /* what it was made of */
+    struct scope *frozen;
+    struct str text; /* of frozen, canonical */
+    struct arena arena;
+};
+
+struct proxy_scope_question {
+    struct str written; /* as the request has it */
+    struct str origin, service;
+};
+
+int proxy_scopes_create(struct proxy_scopes **out) MUST_USE;
+void proxy_scopes_destroy(struct proxy_scopes **s);
+/* On 0 gives a reference. Errors are those of scope_parse and scope_freeze, with *d set. */
+int proxy_scopes_get(struct proxy_scopes *s, const struct proxy_scope_question *q,
+                     struct proxy_scope **out, struct diag *d) MUST_USE;
+/* Takes the reference; *s becomes NULL. Harmless on NULL. */
+void proxy_scope_unref(struct proxy_scope **s);
+
+#endif
