@@ -39,7 +39,7 @@ class _Grown(CheopsLocal):
             types[f"type-{i}"] = {"collection": f"/a/kind-{i}", "item": f"/a/kind-{i}/{{id}}"}
         return self.stage.write("grown.yaml", yaml.safe_dump(described, sort_keys=False))
 
-    def sees_all(self, site):
+    def sees_all(self, daemon):
         return True  # the further sites are down
 
 

@@ -2,9 +2,8 @@
 tell the service who asked, log nothing."""
 import os
 
-import yaml
 from cheops_lab import wait
-from cheops_lab.site import AdminConnection
+from cheops_lab.daemon import Daemon
 
 from .load import FIELDS
 from .stage import MISSING, START_S, answers, free_port
@@ -112,7 +111,7 @@ class Nginx(Proxy):
             folder=self.stage.folder, loops=loops, port=port, tls_port=tls_port, kept=KEPT,
             master="master_process off;" if loops == 1 else "", here=self.stage.origins["here"],
             certificate=self.stage.path("door.crt"), key=self.stage.path("door.key")))
-        return Running(self, self.stage.start(self.name, [*wrap, "nginx", "-c", config], port), port, tls_port)
+        return Running(self, self.stage.start(self.name, ["nginx", "-c", config], port, wrap), port, tls_port)
 
 
 class Haproxy(Proxy):
@@ -126,8 +125,8 @@ class Haproxy(Proxy):
             lua=f"lua-load {rule}" if self.with_lua else "",
             rule="http-request lua.scope\n    use_backend %[var(txn.site)] if { var(txn.site) -m found }"
             if self.with_lua else "", **self.stage.origins))
-        command = [*wrap, "haproxy", "-db", "-f", config]
-        return Running(self, self.stage.start(self.name, command, port), port, tls_port)
+        command = ["haproxy", "-db", "-f", config]
+        return Running(self, self.stage.start(self.name, command, port, wrap), port, tls_port)
 
 
 class HaproxyLua(Haproxy):
@@ -143,21 +142,18 @@ class Cheops(Proxy):
 
     def start(self, wrap=(), loops=1):
         ports = {site: {"door": free_port(), "tls": free_port(), "peer": free_port()} for site in self.sites}
-        started = {}
+        daemons = {}
         for site in self.sites:
-            config = self.stage.write(f"{self.name}-{site}.yaml",
-                                      yaml.safe_dump(self.configuration(site, ports, loops), sort_keys=False))
-            command = [os.path.join(self.stage.build, "cheopsd"), config]
-            started[site] = self.stage.start(f"{self.name}-{site}", [*(wrap if site == self.measured else ()),
-                                                                     *command], ports[site]["door"])
-        for site in self.sites:
-            wait.until(lambda site=site: self.sees_all(site), f"{site} to see the others", START_S,
-                       process=started[site])
-        others = [process for site, process in started.items() if site != self.measured]
-        return Running(self, started[self.measured], ports["Nantes"]["door"], ports["Nantes"]["tls"], others)
-
-    def _socket(self, site):
-        return self.stage.path(f"{self.name}-{site}.sock")
+            processes = self.stage.processes.behind(wrap if site == self.measured else ())
+            daemons[site] = Daemon(f"{self.name}-{site}", processes, self.stage.path(f"{self.name}-{site}"),
+                                   self.stage.build)
+            daemons[site].configure(self.configuration(site, ports, loops))
+            self.stage.wait_for_door(daemons[site].launch(), ports[site]["door"])
+        for site, daemon in daemons.items():
+            wait.until(lambda daemon=daemon: self.sees_all(daemon), f"{site} to see the others", START_S,
+                       process=daemon.process)
+        others = [daemon.process for site, daemon in daemons.items() if site != self.measured]
+        return Running(self, daemons[self.measured].process, ports["Nantes"]["door"], ports["Nantes"]["tls"], others)
 
     def configuration(self, site, ports, loops):
         here = self.stage.origins["here" if site == "Nantes" else "there"]
@@ -167,28 +163,25 @@ class Cheops(Proxy):
             "listeners": [{"address": f"127.0.0.1:{ports[site]['door']}"},
                           {"address": f"127.0.0.1:{ports[site]['tls']}", "tls": door}],
             "services": {"a": {"url": f"http://127.0.0.1:{here}"}},
-            "admin": {"socket": self._socket(site)},
+            "admin": {"socket": self.stage.path(f"{self.name}-{site}.sock")},
             "limits": {"service_connections": KEPT, "service_idle": KEPT, "requests_per_connection": 100000000},
             "timeouts": {"client_idle": "1h", "service_idle": "1h"},
         }
         if len(self.sites) > 1:
+            self.stage.authority.issue(site)
             config["peers"] = {
-                "listen": f"127.0.0.1:{ports[site]['peer']}", "plain": True,
+                **self.stage.authority.files(site),
+                "listen": f"127.0.0.1:{ports[site]['peer']}",
                 "sites": {other: {"address": f"127.0.0.1:{ports[other]['peer']}"}
                           for other in self.sites if other != site},
             }
         return config
 
-    def sees_all(self, site):
-        connection = AdminConnection(self._socket(site), 10)
+    def sees_all(self, daemon):
         try:
-            connection.request("GET", "/v1/sites")
-            seen = yaml.safe_load(connection.getresponse().read())["sites"]
-            return all(other["state"] == "up" for other in seen if other["site"] != site)
+            return all(daemon.states().get(site) == "up" for site in self.sites)
         except OSError:
             return False
-        finally:
-            connection.close()
 
 
 class CheopsLocal(Cheops):

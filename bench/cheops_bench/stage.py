@@ -7,6 +7,7 @@ import tempfile
 
 from cheops_lab import wait
 from cheops_lab.process import Processes
+from cheops_lab.site import Authority
 
 START_S = 60
 STOP_S = 60
@@ -39,14 +40,15 @@ class Stage:
         self.build = os.path.abspath(build)
         self._folder = tempfile.TemporaryDirectory(prefix="cheops-bench-")
         self.folder = self._folder.name
-        for name in ("processes", "logs", "origin/a/things"):
-            os.makedirs(self.path(name))
-        self.processes = Processes(self.folder)
+        os.makedirs(self.path("origin/a/things"))
+        self.processes = Processes.create(self.folder)
+        self.authority = Authority(self, self.build)
         self.origins = {"here": free_port(), "there": free_port()}
 
     def __enter__(self):
         try:
             self._make_certificate()
+            self.authority.create()
             self._start_origin()
         except BaseException:
             self.close()
@@ -63,16 +65,23 @@ class Stage:
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
 
+    def log(self, name):
+        return self.path("logs", name + ".log")
+
     def write(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as out:
             out.write(text)
         return self.path(name)
 
-    def start(self, name, command, port):
-        """Starts a process and waits until it listens."""
-        process = self.processes.start(name, command)
-        wait.until(lambda: wait.listens(process, "127.0.0.1", port), f"{name} to listen", START_S, process=process)
+    def start(self, name, command, port, wrap=()):
+        """Starts a process, behind the words of another command, and waits until it listens."""
+        process = self.processes.behind(wrap).start(name, command)
+        self.wait_for_door(process, port)
         return process
+
+    @staticmethod
+    def wait_for_door(process, port):
+        wait.until(lambda: wait.listens(process, "127.0.0.1", port), f"{process.name} to listen", START_S, process=process)
 
     def stop(self, *processes):
         self.processes.stop(processes, STOP_S)
