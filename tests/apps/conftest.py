@@ -6,6 +6,7 @@ Addresses are those of this run, so that runs do not meet; the build directory i
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -17,6 +18,9 @@ sys.path.insert(0, str(TOP / "lab"))
 from cheops_lab.lab import Lab  # noqa: E402
 from cheops_lab.progress import Progress  # noqa: E402
 from openstack_site import Site  # noqa: E402
+
+# A run that is ended (tools/stages does so after its limit) stops what it started, as one that is interrupted.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 BUILD = os.environ.get("CHEOPS_BUILD", str(TOP / "build"))
 SITES = ["Nantes", "Paris", "Lyon"]
