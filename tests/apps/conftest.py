@@ -26,7 +26,7 @@ BUILD = os.environ.get("CHEOPS_BUILD", str(TOP / "build"))
 SITES = ["Nantes", "Paris", "Lyon"]
 TOPOLOGY = """\
 name: {name}
-config: {{peers: {{heartbeat: 200ms, suspect: 1s, down: 2s}}, timeouts: {{otherwise: 20s}}}}
+config: {{peers: {{heartbeat: 200ms, suspect: 2s, down: 4s}}, timeouts: {{otherwise: 20s}}}}
 sites:
 {sites}
 links:
@@ -34,8 +34,8 @@ links:
 """
 LINKS = """\
   - {between: [Nantes, Paris], rtt: 8ms}
-  - {between: [Nantes, Lyon], rtt: 60ms}
-  - {between: [Paris, Lyon], rtt: 30ms}
+  - {between: [Nantes, Lyon], rtt: 200ms}
+  - {between: [Paris, Lyon], rtt: 100ms}
 """
 
 

@@ -283,7 +283,7 @@ def test_a_refused_credential_does_not_fall_back(nantes):
 
 
 def test_around_asks_the_near_sites_in_order_of_distance(nantes, debian):
-    """The links take 8 and 60 ms: nothing is within 1 ms, on a slow machine neither."""
+    """The links take 8 and 200 ms: nothing is within 1 ms, on a slow machine neither."""
     far = images(nantes, "{image: around(Nantes, 1ms)}")
     assert far.names() == [] and far.field("Cheops-Site") == "Nantes"
     near = images(nantes, "{image: around(Nantes, 10s)}", query="?name=none")
