@@ -11,8 +11,9 @@
 
 /* What this daemon knows of another site beside its state. */
 struct other {
-    _Atomic uint32_t next_row;    /* where the row of round trips that it is told goes on */
-    _Atomic uint32_t description; /* enum peer_description, of its last hello */
+    _Atomic uint32_t next_row;          /* where the row of round trips that it is told goes on */
+    _Atomic uint32_t description;       /* enum peer_description, of its last hello */
+    _Atomic uint32_t connections, legs; /* of the site, here */
 };
 
 struct peer {
@@ -157,6 +158,14 @@ static int judge_hello(const struct peer *p, const struct peer_hello *h, long pr
     return 0;
 }
 
+/* What is meant by the code that the other end refuses with. */
+static int meaning_of(struct str code)
+{
+    return str_eq(code, str_of(err_name(ERR_PEER_VERSION))) ? ERR_PEER_VERSION
+           : str_eq(code, str_of(err_name(ERR_OVERLOADED))) ? ERR_OVERLOADED
+                                                            : ERR_PEER_UNKNOWN;
+}
+
 /* The other end has refused: its reason, as far as it gives one that can be told. */
 static int say_refused(const struct h1_head *answer, struct str body, struct diag *d)
 {
@@ -166,8 +175,7 @@ static int say_refused(const struct h1_head *answer, struct str body, struct dia
     struct str code = field < answer->n_fields ? h1_value(answer, field) : STR_NULL;
     out_init(&o, detail, sizeof detail);
     out_visible(&o, body, 120);
-    return diag_set(d, str_eq(code, STR("peer-version")) ? ERR_PEER_VERSION : ERR_PEER_UNKNOWN,
-                    "it refuses this site: %u %.*s %.*s", answer->status,
+    return diag_set(d, meaning_of(code), "it refuses this site: %u %.*s %.*s", answer->status,
                     STR_ARG(str_sub(code, 0, 40)), STR_ARG(out_get(&o)));
 }
 
@@ -205,6 +213,61 @@ int peer_on_greeted(struct http_client_conn *c, const struct h1_head *answer, st
         diag_set(d, rc, "%.*s: %s", STR_ARG(target->peer->cfg->sites[target->site].name),
                  why.message);
     return rc;
+}
+
+/* ---- places */
+
+/* One more of `count`, unless it is at its limit. */
+static bool take_place(_Atomic uint32_t *count, uint64_t limit)
+{
+    if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) < limit)
+        return true;
+    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+    return false;
+}
+
+uint32_t peer_connections_of(const struct peer *p, size_t site)
+{
+    return atomic_load_explicit(&p->others[site].connections, memory_order_relaxed);
+}
+
+uint32_t peer_legs_of(const struct peer *p, size_t site)
+{
+    return atomic_load_explicit(&p->others[site].legs, memory_order_relaxed);
+}
+
+int peer_leg_begin(struct peer *p, size_t site, struct diag *d)
+{
+    uint64_t limit = p->cfg->limits.site_legs;
+    if (take_place(&p->others[site].legs, limit))
+        return 0;
+    diag_set(d, ERR_OVERLOADED, "%.*s has %llu legs under way at %.*s already",
+             STR_ARG(p->cfg->sites[site].name), (unsigned long long)limit, STR_ARG(p->cfg->site));
+    diag_hint(d, "raise site_legs of %.*s, or ask for less at once", STR_ARG(p->cfg->site));
+    return ERR_OVERLOADED;
+}
+
+void peer_leg_end(struct peer *p, size_t site)
+{
+    atomic_fetch_sub_explicit(&p->others[site].legs, 1, memory_order_relaxed);
+}
+
+/* Counts a connection as the site's. One that was another's until now (a second hello on a plain
+ * link) goes over. */
+static int take_connection(struct peer *p, struct http_server_conn *c, size_t site, struct diag *d)
+{
+    _Atomic uint32_t *count = &p->others[site].connections;
+    uint64_t limit = p->cfg->limits.site_connections;
+    if (c->counted == count)
+        return 0;
+    if (!take_place(count, limit))
+        return diag_set(d, ERR_OVERLOADED, "%.*s has %llu connections to %.*s already",
+                        STR_ARG(p->cfg->sites[site].name), (unsigned long long)limit,
+                        STR_ARG(p->cfg->site));
+    if (c->counted)
+        atomic_fetch_sub_explicit(c->counted, 1, memory_order_relaxed);
+    c->counted = count;
+    return 0;
 }
 
 /* ---- the listener's side */
@@ -249,6 +312,8 @@ static enum peer_request serve_hello(struct peer *p, struct http_exchange *x, st
         rc = peer_hello_read(body, &hello, &a->diag);
     if (rc == 0)
         rc = judge_hello(p, &hello, proved, &site, &a->diag);
+    if (rc == 0)
+        rc = take_connection(p, x->conn, site, &a->diag);
     if (rc < 0)
         return refuse(x, a);
     snprintf(x->conn->peer_site, sizeof x->conn->peer_site, "%s", hello.site);

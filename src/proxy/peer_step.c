@@ -75,7 +75,9 @@ static int begin_leg(struct txn *t)
     txn_take_traceparent(t);
     take_correlation(t);
     t->routed = true;
-    return 0;
+    rc = peer_leg_begin(t->worker->shared->peer, t->from_site, &t->diag);
+    t->has_place = rc == 0;
+    return rc;
 }
 
 static int route_leg(struct txn *t)

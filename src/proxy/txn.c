@@ -77,6 +77,8 @@ static void finish(struct txn *t)
     txn_drop_held(t);
     rt_timer_clear(w->loop, &t->timer);
     rt_cancel(w->loop, &t->task);
+    if (t->has_place)
+        peer_leg_end(w->shared->peer, t->from_site);
     list_remove(&t->link);
     proxy_scope_unref(&t->scope_read);
     proxy_conf_unref(&t->conf);

@@ -66,6 +66,7 @@ struct txn {
     bool is_protocol; /* it was a message of the peer protocol: not logged */
     bool routed;      /* carriers were read */
     size_t from_site; /* is_leg */
+    bool has_place;   /* is_leg: one of the site's places for legs is taken */
     const struct app_service *service;
     struct app_class class_;
     struct app_carried carried;

@@ -2,6 +2,7 @@
 
 What is said of attackers in docs/threat-model.md is shown here.
 """
+import contextlib
 import json
 import signal
 import subprocess
@@ -9,8 +10,8 @@ import threading
 import time
 
 import pytest
-from support import BUILD, Authority, Origin, Site, render, until
-from support.origin import hang
+from support import BUILD, Authority, Origin, render, until
+from support.origin import hang, read_request, send, serve, wait
 from support.peer import (BlackHole, Caller, as_site, hello, leg, refusals, restart, rewrite, site_context,
                           state_of)
 
@@ -559,3 +560,88 @@ def test_what_a_site_sends_bit_by_bit(make_sites):
         until(lambda: "time" in state_of(site, "Paris").get("error", ""), "the second heartbeat to be given up")
     finally:
         origin.stop()
+
+
+# -- how much of this site one other site can have
+
+def test_how_many_connections_a_site_may_have(make_sites, authority):
+    site = make_sites("Nantes", authority=authority,
+                      config={**peers(Paris=1, Lyon=1), "limits": {"site_connections": 4}})[0]
+    context = context_of(authority, "Paris")
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(Caller(site, context)) for _ in range(4)]
+        for c in callers:
+            assert c.greet("Paris").status == 200
+        assert state_of(site, "Paris")["connections"] == 4
+        with Caller(site, context) as c:
+            answer = c.greet("Paris")
+            assert (answer.status, answer.get("Cheops-Error")) == (503, "overloaded")
+            assert json.loads(answer.body)["detail"] == "Paris has 4 connections to Nantes already"
+            c.expect_close()
+        with Caller(site, context_of(authority, "Lyon")) as c:
+            assert c.greet("Lyon").status == 200  # the others have theirs
+        callers[0].close()
+        until(lambda: state_of(site, "Paris")["connections"] == 3, "the place to be free")
+        with Caller(site, context) as c:
+            assert c.greet("Paris").status == 200 and c.ask_leg().status == 200
+    until(lambda: state_of(site, "Paris")["connections"] == 0, "every place to be free")
+    assert any(line["error"] == "overloaded" for line in refusals(site))
+
+
+def test_how_many_legs_a_site_may_have_under_way(make_sites, authority):
+    going_on = threading.Event()
+    slow = Origin([read_request, wait(going_on), send(render(200, b"{}")), serve(render(200, b"{}"))])
+    site = make_sites("Nantes", services=lambda _: {"a": slow}, authority=authority,
+                      config={**peers(Paris=1, Lyon=1), "limits": {"site_legs": 2}})[0]
+    context = context_of(authority, "Paris")
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(Caller(site, context)) for _ in range(2)]
+        for c in waiting:
+            assert c.greet("Paris").status == 200
+            c.request("GET", "/a/things", f"Cheops-Leg: {leg()}")
+        until(lambda: len(slow.requests) == 2, "both legs to run")
+        assert state_of(site, "Paris")["legs"] == 2
+        with Caller(site, context) as c:
+            assert c.greet("Paris").status == 200
+            answer = c.ask_leg()
+            assert (answer.status, answer.get("Cheops-Error"), answer.get("Retry-After")) == (503, "overloaded", "1")
+            assert b"Paris has 2 legs under way at Nantes already" in answer.body
+            assert c.post("/cheops/v1/heartbeat", b"{}").status == 200  # it is not taken for down
+        going_on.set()
+        assert [c.read_answer().status for c in waiting] == [200, 200]
+        until(lambda: state_of(site, "Paris")["legs"] == 0, "the places to be free")
+        with Caller(site, context) as c:
+            assert c.greet("Paris").status == 200 and c.ask_leg().status == 200
+    assert len(slow.requests) == 3
+
+
+def test_a_site_that_is_full_is_not_asked_twice(make_sites):
+    """What is refused for its number has not run: an otherwise goes on."""
+    going_on = threading.Event()
+    slow = Origin([read_request, wait(going_on), send(render(200, b"{}"))])
+    try:
+        nantes, paris = make_sites("Nantes", "Paris", config={"limits": {"site_legs": 1}},
+                                   services=lambda name: {"a": slow if name == "Paris" else Origin()})
+        asking = threading.Thread(target=lambda: nantes.ask(Scope="{a: Paris}"))
+        asking.start()
+        until(lambda: slow.requests, "the first leg to run")
+        status, fields, _ = nantes.ask("POST", "/a/things", b"{}", Scope="{a: Paris ; Nantes}")
+        assert (status, fields["cheops-tried"]) == (200, "Paris=refused, Nantes=200")
+        assert nantes.ask(Scope="{a: Paris}")[1]["cheops-error"] == "overloaded"
+    finally:
+        going_on.set()
+    asking.join(20)
+    assert len(paris.service.requests) == 1
+
+
+def test_a_leg_that_is_cut_off_gives_its_place_back(make_sites):
+    slow = Origin(hang)
+    site = make_sites("Nantes", services=lambda _: {"a": slow},
+                      config={**peers(Paris=1), "limits": {"site_legs": 1}})[0]
+    for n in range(1, 4):
+        with Caller(site) as c:
+            assert c.greet("Paris").status == 200
+            c.request("GET", "/a/things", f"Cheops-Leg: {leg()}")
+            until(lambda n=n: len(slow.connections) == n and slow.connections[-1].raw, f"leg {n} to run")
+            c.reset()
+        until(lambda: state_of(site, "Paris")["legs"] == 0, "the place to be free")

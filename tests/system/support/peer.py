@@ -112,4 +112,4 @@ def state_of(site, name):
 
 def refusals(site):
     """Lines of the access log of what the listener for sites has refused."""
-    return [line for line in site.log() if re.match("peer-|tls|bad-request", line.get("error", ""))]
+    return [line for line in site.log() if re.match("peer-|tls|bad-request|overloaded", line.get("error", ""))]

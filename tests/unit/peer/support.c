@@ -20,6 +20,7 @@ void world_init(struct world *w)
                           .sites = w->sites,
                           .n_sites = SITES,
                           .self = NANTES,
+                          .limits = {.site_connections = 3, .site_legs = 2},
                           .peers = {.is_on = true, .plain = true, .suspect_ms = 3, .down_ms = 6}};
     w->cfg.refs = 1; /* is never given back: it is not on the heap */
     assert_int_equal(peer_create(&w->peer, &w->cfg, &w->d), 0);

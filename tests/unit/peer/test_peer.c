@@ -193,6 +193,57 @@ static void test_which_bodies_are_read(void **state)
     }
 }
 
+/* ---- places */
+
+static void end_of(struct caller *c)
+{
+    if (c->conn.counted)
+        (*c->conn.counted)--; /* as http does when a connection ends */
+    caller_fini(c);
+}
+
+static void test_connections_of_one_site(void **state)
+{
+    struct world *w = *state;
+    struct caller c[4], other;
+    for (size_t i = 0; i < COUNT_OF(c); i++)
+        caller_init(&c[i]);
+    caller_init(&other);
+    for (size_t i = 0; i < 3; i++)
+        greet(w, &c[i], "Paris");
+    greet(w, &c[0], "Paris"); /* the same one again */
+    assert_int_equal(peer_connections_of(w->peer, PARIS), 3);
+    struct str text = hello_of(&c[3], "Paris", 1, 1, "openstack", "0000000000d16e57");
+    refused(w, &c[3], HELLO, text, ERR_OVERLOADED, "Paris has 3 connections to Nantes");
+    assert_string_equal(c[3].conn.peer_site, "");
+    greet(w, &other, "Lyon"); /* each site has places of its own */
+    end_of(&c[0]);
+    greet(w, &c[3], "Paris");
+    assert_int_equal(peer_connections_of(w->peer, PARIS), 3);
+    greet(w, &c[3], "Lyon"); /* goes over */
+    assert_int_equal(peer_connections_of(w->peer, PARIS), 2);
+    assert_int_equal(peer_connections_of(w->peer, LYON), 2);
+    for (size_t i = 1; i < COUNT_OF(c); i++)
+        end_of(&c[i]);
+    end_of(&other);
+    assert_int_equal(peer_connections_of(w->peer, PARIS), 0);
+    assert_int_equal(peer_connections_of(w->peer, LYON), 0);
+}
+
+static void test_legs_of_one_site(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), 0);
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), 0);
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), ERR_OVERLOADED);
+    assert_non_null(strstr(w->d.message, "Paris has 2 legs under way at Nantes"));
+    assert_non_null(strstr(w->d.hint, "site_legs"));
+    assert_int_equal(peer_leg_begin(w->peer, LYON, &w->d), 0);
+    peer_leg_end(w->peer, PARIS);
+    assert_int_equal(peer_legs_of(w->peer, PARIS), 1);
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), 0);
+}
+
 /* ---- descriptions */
 
 static void test_descriptions_are_compared(void **state)
@@ -260,6 +311,8 @@ static void test_an_answer_that_refuses(void **state)
     assert_null(strchr(w->d.message, '\n'));
     assert_int_equal(greeted(w, "HTTP/1.1 505 Version\r\nCheops-Error: peer-version", STR("{}")),
                      ERR_PEER_VERSION);
+    assert_int_equal(greeted(w, "HTTP/1.1 503 Busy\r\nCheops-Error: overloaded", STR("{}")),
+                     ERR_OVERLOADED);
     assert_int_equal(greeted(w, "HTTP/1.1 404 Not Found", STR("<html>")), ERR_PEER_UNKNOWN);
 }
 
@@ -335,6 +388,8 @@ int main(void)
         TEST(test_after_the_hello),
         TEST(test_a_site_that_is_gone),
         TEST(test_which_bodies_are_read),
+        TEST(test_connections_of_one_site),
+        TEST(test_legs_of_one_site),
         TEST(test_descriptions_are_compared),
         TEST(test_the_answer_to_a_hello),
         TEST(test_an_answer_that_refuses),
