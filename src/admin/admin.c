@@ -99,8 +99,10 @@ static void put_site(struct request *r, size_t i)
         out_json(&r->body, rt_name_text(cfg->sites[i].address));
         if (heard)
             out_fmt(&r->body, ",\"heard_ms\":%llu", (unsigned long long)(now - heard));
-        out_fmt(&r->body, ",\"connections\":%u,\"legs\":%u", peer_connections_of(in->peer, i),
-                peer_legs_of(in->peer, i));
+        OUT(&r->body, ",\"connections\":");
+        out_u64(&r->body, peer_connections_of(in->peer, i));
+        OUT(&r->body, ",\"legs\":");
+        out_u64(&r->body, peer_legs_of(in->peer, i));
         if (peer_description_of(in->peer, i) != PEER_DESCRIPTION_UNKNOWN)
             out_str(&r->body, peer_description_of(in->peer, i) == PEER_DESCRIPTION_SAME
                                   ? STR(",\"description\":\"same\"")

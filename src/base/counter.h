@@ -1,4 +1,4 @@
-/* base/counter.h: a number that one thread changes and others read at any time.
+/* base/counter.h: a number that one thread changes, or several do, and others read at any time.
  *
  * One atomic word without order: a reader sees some recent value, and needs no two of them to
  * agree. For the counts and gauges that /metrics shows.
@@ -7,6 +7,7 @@
 #define BASE_COUNTER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct counter {
@@ -27,6 +28,21 @@ static inline void counter_add(struct counter *c, uint64_t n)
 static inline void counter_sub(struct counter *c, uint64_t n)
 {
     atomic_store_explicit(&c->n, counter_get(c) - n, memory_order_relaxed);
+}
+
+/* By any thread, on a counter that is changed by these two only: one more, unless `limit` are
+ * taken; and one less. */
+static inline bool counter_take(struct counter *c, uint64_t limit)
+{
+    if (atomic_fetch_add_explicit(&c->n, 1, memory_order_relaxed) < limit)
+        return true;
+    atomic_fetch_sub_explicit(&c->n, 1, memory_order_relaxed);
+    return false;
+}
+
+static inline void counter_give(struct counter *c)
+{
+    atomic_fetch_sub_explicit(&c->n, 1, memory_order_relaxed);
 }
 
 #endif

@@ -1,6 +1,5 @@
 #include "http/server.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #define FREE_BLOCKS_MAX 128
@@ -80,7 +79,7 @@ static void conn_die(struct http_server_conn *c)
     if (c->server->connections)
         counter_sub(c->server->connections, 1);
     if (c->counted)
-        atomic_fetch_sub_explicit(c->counted, 1, memory_order_relaxed);
+        counter_give(c->counted);
     c->dead.free = conn_free;
     rt_reap(l, &c->dead);
     if (c->server->draining && c->server->n_conns == 0 && c->server->on_empty)

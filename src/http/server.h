@@ -84,7 +84,7 @@ struct http_server_conn {
     bool is_over;                       /* one more than max_connections: it is told so */
     char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
     char peer_site[64];                 /* the owner's: the site that its certificate names */
-    _Atomic uint32_t *counted; /* the owner's: a count that is one less when it ends; or NULL */
+    struct counter *counted;            /* the owner's: given one back when it ends; or NULL */
 };
 
 struct http_server {

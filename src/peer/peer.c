@@ -11,9 +11,9 @@
 
 /* What this daemon knows of another site beside its state. */
 struct other {
-    _Atomic uint32_t next_row;          /* where the row of round trips that it is told goes on */
-    _Atomic uint32_t description;       /* enum peer_description, of its last hello */
-    _Atomic uint32_t connections, legs; /* of the site, here */
+    _Atomic uint32_t next_row;        /* where the row of round trips that it is told goes on */
+    _Atomic uint32_t description;     /* enum peer_description, of its last hello */
+    struct counter connections, legs; /* of the site, here */
 };
 
 struct peer {
@@ -217,29 +217,20 @@ int peer_on_greeted(struct http_client_conn *c, const struct h1_head *answer, st
 
 /* ---- places */
 
-/* One more of `count`, unless it is at its limit. */
-static bool take_place(_Atomic uint32_t *count, uint64_t limit)
+uint64_t peer_connections_of(const struct peer *p, size_t site)
 {
-    if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) < limit)
-        return true;
-    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
-    return false;
+    return counter_get(&p->others[site].connections);
 }
 
-uint32_t peer_connections_of(const struct peer *p, size_t site)
+uint64_t peer_legs_of(const struct peer *p, size_t site)
 {
-    return atomic_load_explicit(&p->others[site].connections, memory_order_relaxed);
-}
-
-uint32_t peer_legs_of(const struct peer *p, size_t site)
-{
-    return atomic_load_explicit(&p->others[site].legs, memory_order_relaxed);
+    return counter_get(&p->others[site].legs);
 }
 
 int peer_leg_begin(struct peer *p, size_t site, struct diag *d)
 {
     uint64_t limit = p->cfg->limits.site_legs;
-    if (take_place(&p->others[site].legs, limit))
+    if (counter_take(&p->others[site].legs, limit))
         return 0;
     diag_set(d, ERR_OVERLOADED, "%.*s has %llu legs under way at %.*s already",
              STR_ARG(p->cfg->sites[site].name), (unsigned long long)limit, STR_ARG(p->cfg->site));
@@ -249,23 +240,23 @@ int peer_leg_begin(struct peer *p, size_t site, struct diag *d)
 
 void peer_leg_end(struct peer *p, size_t site)
 {
-    atomic_fetch_sub_explicit(&p->others[site].legs, 1, memory_order_relaxed);
+    counter_give(&p->others[site].legs);
 }
 
 /* Counts a connection as the site's. One that was another's until now (a second hello on a plain
  * link) goes over. */
 static int take_connection(struct peer *p, struct http_server_conn *c, size_t site, struct diag *d)
 {
-    _Atomic uint32_t *count = &p->others[site].connections;
+    struct counter *count = &p->others[site].connections;
     uint64_t limit = p->cfg->limits.site_connections;
     if (c->counted == count)
         return 0;
-    if (!take_place(count, limit))
+    if (!counter_take(count, limit))
         return diag_set(d, ERR_OVERLOADED, "%.*s has %llu connections to %.*s already",
                         STR_ARG(p->cfg->sites[site].name), (unsigned long long)limit,
                         STR_ARG(p->cfg->site));
     if (c->counted)
-        atomic_fetch_sub_explicit(c->counted, 1, memory_order_relaxed);
+        counter_give(c->counted);
     c->counted = count;
     return 0;
 }

@@ -66,8 +66,8 @@ struct peer_answer {
 enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str body, size_t *site,
                              struct peer_answer *answer);
 /* How many connections and legs a site has here, of `site_connections` and `site_legs`. */
-uint32_t peer_connections_of(const struct peer *p, size_t site);
-uint32_t peer_legs_of(const struct peer *p, size_t site);
+uint64_t peer_connections_of(const struct peer *p, size_t site);
+uint64_t peer_legs_of(const struct peer *p, size_t site);
 /* Takes one of the site's places for legs, which peer_leg_end gives back; ERR_OVERLOADED: all are
  * taken. */
 int peer_leg_begin(struct peer *p, size_t site, struct diag *d) MUST_USE;

@@ -1,9 +1,11 @@
 """Every row of limits.def: what is within it passes, what is not gets an answer that names it."""
+import contextlib
 import json
 
 import pytest
 from support import Origin, refusal, render, serve, until
 from support.origin import read_request, send
+from support.peer import Caller, leg
 from support.tables import Covered
 
 pytestmark = pytest.mark.threads
@@ -232,6 +234,20 @@ def test_service_connections(make_site):
         site.service.connection().ended.set()
         assert first.read_answer().status == 502  # its connection was closed without an answer
         assert second.read_answer().status == 200
+
+
+@bounds.by("site_connections", "site_legs")
+def test_what_another_site_may_have(make_site):
+    """The first connection and leg of a site over its bounds is refused; test_peers.py has the rest."""
+    site = make_site([read_request, lambda c: c.ended.wait(60)], config={
+        **limit(site_connections=4, site_legs=1), "peers": {"sites": {"Paris": {"address": "127.0.0.1:1"}}}})
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(Caller(site)) for _ in range(5)]
+        assert [c.greet("Paris").status for c in callers] == [200, 200, 200, 200, 503]
+        callers[0].request("GET", "/a/x/1", f"Cheops-Leg: {leg()}")
+        site.service.request()
+        refusal(callers[1].ask_leg(), 503, "overloaded", "1 legs", "site_legs")
+        site.service.connection().ended.set()
 
 
 def waiting(site):

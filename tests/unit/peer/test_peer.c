@@ -198,7 +198,7 @@ static void test_which_bodies_are_read(void **state)
 static void end_of(struct caller *c)
 {
     if (c->conn.counted)
-        (*c->conn.counted)--; /* as http does when a connection ends */
+        counter_give(c->conn.counted); /* as http does when a connection ends */
     caller_fini(c);
 }
 
