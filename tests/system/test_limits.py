@@ -244,7 +244,7 @@ def test_what_another_site_may_have(make_site):
     with contextlib.ExitStack() as stack:
         callers = [stack.enter_context(Caller(site)) for _ in range(5)]
         assert [c.greet("Paris").status for c in callers] == [200, 200, 200, 200, 503]
-        callers[0].request("GET", "/a/x/1", f"Cheops-Leg: {leg()}")
+        callers[0].request("GET", "/a/things", f"Cheops-Leg: {leg()}")
         site.service.request()
         refusal(callers[1].ask_leg(), 503, "overloaded", "1 legs", "site_legs")
         site.service.connection().ended.set()
