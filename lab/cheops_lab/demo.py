@@ -15,7 +15,7 @@ from .errors import LabError
 from .lab import TOP, Lab
 from .progress import Progress
 from .show import Shell, Show
-from .site import PEER_PORT
+from .topology import PEER_PORT
 from .wait import until
 
 TOPOLOGY = os.path.join(TOP, "lab", "topologies", "three.yaml")
@@ -40,19 +40,14 @@ class Demo:
         field = f"-H 'Scope: {scope}' " if scope else ""
         return f"curl {options} -H \"X-Auth-Token: $TOKEN\" \\\n      {field}'{url or self.images}'"
 
-    def states(self, site):
-        answer = json.loads(self.lab.cheops[site].ask("/v1/sites")[1])
-        return {entry["site"]: entry["state"] for entry in answer["sites"]}
-
     def measured(self, site, within_ms):
         """The sites that are nearer to a site than that, by its own measurements."""
-        answer = json.loads(self.lab.cheops[site].ask("/v1/sites")[1])
-        return {entry["site"] for entry in answer["sites"]
+        return {name for name, entry in self.lab.cheops[site].sites().items()
                 if entry["state"] == "up" and entry["rtt_us"] <= within_ms * 1000}
 
     def sees(self, site, states):
         """Waits until a site sees the others as given: {site: state}."""
-        until(lambda: states.items() <= self.states(site).items(), f"{site} to see {states}", SEEN_S)
+        until(lambda: states.items() <= self.lab.cheops[site].states().items(), f"{site} to see {states}", SEEN_S)
 
     # -- the story --------------------------------------------------------------------------------
 
@@ -130,12 +125,16 @@ class Demo:
         show.text("How far the sites are from each other is measured all the time. The lab's links delay what passes:")
         show.run("lab/lab status | grep ' link '", sees=["link Nantes to Paris: up, 4ms", "link Nantes to Lyon: up, 20ms"])
         until(lambda: self.measured("Nantes", 30) == {"Nantes", "Paris"}, "Nantes to measure Paris within 30 ms", SEEN_S)
+        show.text("So, within 30 ms of Nantes are Nantes itself and Paris. `cheops explain` says what a scope means for\n"
+                  "a request without running it.")
+        show.run("build/cheops explain --admin $CHEOPS_LAB/sites/Nantes/cheops.sock \\\n"
+                 f"      --scope '{{image: around(Nantes, 30ms)}}' GET {self.images}",
+                 sees=["alternative 1 Nantes", "alternative 2 Paris", "left out .* Lyon"])
         show.text("Lyon gets an image of its own.")
         show.run(f"openstack --os-scope '{{image: Lyon}}' image create --file {self.file('debian.raw')} -c name alpine",
                  sees=["alpine"])
         head = "-s -D - -o /dev/null"
-        show.text("Within 30 ms of Nantes are Nantes itself and Paris, the nearest first. Nobody there has that image,\n"
-                  "and Lyon is not asked.")
+        show.text("Neither Nantes nor Paris has that image, and Lyon is not asked.")
         show.run(self.curl("{image: around(Nantes, 30ms)}", self.images + "?name=alpine", head),
                  sees=["^Cheops-Tried: Nantes=200, Paris=200"], never=["Lyon="])
         show.text("Within 200 ms there is Lyon, too.")
@@ -186,12 +185,8 @@ def start(lab):
     progress = Progress()
     print("== Three sites start: a Keystone and a Glance each, with a MariaDB, behind a Cheops", flush=True)
     lab.up(progress)
-    demo_sites = list(lab.cheops)
-    for site in demo_sites:
-        def all_up(site=site):
-            answer = json.loads(lab.cheops[site].ask("/v1/sites")[1])
-            return all(entry["state"] == "up" for entry in answer["sites"])
-        until(all_up, f"{site} to see the other sites", SEEN_S)
+    for name, cheops in lab.cheops.items():
+        until(lambda c=cheops: set(c.states().values()) == {"up"}, f"{name} to see the other sites", SEEN_S)
     progress.say("every site sees the others")
     return progress.seconds()
 

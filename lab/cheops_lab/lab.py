@@ -22,7 +22,8 @@ from .progress import Progress
 from .relay import client as relay
 from .run import Run, default_folder, write_json
 from .scripted import Scripted
-from .site import PEER_PORT, Authority, Cheops, door_port
+from .site import Authority, Cheops, door_port
+from .topology import PEER_PORT
 from .wait import until
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
@@ -57,7 +58,7 @@ class Lab:
         run = Run(folder or default_folder(topology.name))
         if run.exists():
             if any(process.is_alive() for process in Processes(run.folder).all()):
-                raise LabError(f"the lab {topology.name} is up already, in {run.folder}")
+                raise LabError(f"the lab {topology.name} is up already, in {run.folder}; `lab down` stops it")
             cls(run.folder).down()
         with networks.claimed_block(topology, run.folder) as block:
             run.create(path, topology, {"direct": direct, "folder": topology.folder, "block": block,

@@ -9,8 +9,8 @@ import os
 
 from . import wait
 from .errors import LabError
+from .topology import BEHIND
 
-BEHIND = 10000
 START_S = 30
 
 

@@ -4,10 +4,8 @@ import subprocess
 
 from .daemon import Daemon
 from .errors import LabError, tail
-from .topology import merge
+from .topology import DOOR_PORT, PEER_PORT, merge
 
-PEER_PORT = 7400   # where a site listens for the others
-DOOR_PORT = 7500   # plus the other site's index: the relay's door to it
 COMMAND_S = 60
 
 

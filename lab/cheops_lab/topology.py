@@ -24,6 +24,10 @@ from .errors import LabError
 
 NETWORKS = ("loopback", "namespaces")  # network.py
 APPLICATIONS = ("openstack", "none")
+BEHIND = 10000                  # added to a service's port: where the service itself is, behind Cheops
+PEER_PORT = 7400                # where a site listens for the others
+DOOR_PORT = 7500                # plus the other site's index: the relay's door to it
+OWN_PORTS = range(PEER_PORT, DOOR_PORT + 255)
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 
 
@@ -125,18 +129,31 @@ class Reader:
 
 
 def read_port(text):
-    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) <= 55535:
-        raise ValueError(f"'{text}' is no port below 55536; the one 10000 above it is used too")
+    if not re.fullmatch(r"\d{1,5}", text) or not 0 < int(text) <= 65535 - BEHIND:
+        raise ValueError(f"'{text}' is no port below {65536 - BEHIND}; the one {BEHIND} above it is used too")
+    for port in (int(text), int(text) + BEHIND):
+        if port in OWN_PORTS:
+            raise ValueError(f"port {port} is the lab's own, as are {OWN_PORTS[0]} to {OWN_PORTS[-1]}")
     return int(text)
+
+
+def refuse_taken_port(reader, node, port, services):
+    for other in services.values():
+        if port in (other.port, other.port + BEHIND) or port + BEHIND == other.port:
+            reader.fail(node, f"port {port} clashes with that of {other.name}, {other.port}; each service uses the "
+                              f"one {BEHIND} above its own, too")
 
 
 def read_services(reader, node):
     services = {}
     for name, inner in reader.mapping(node, "services").items():
+        if not NAME.fullmatch(name) or name == "cheops":
+            reader.fail(inner, f"'{name}' is no name for a service")
         keys = reader.mapping(inner, f"service {name}", ("command", "port"))
         command = [reader.scalar(word, "a word of the command")
                    for word in (reader.sequence(keys["command"], "words") if "command" in keys else ())]
         port = reader.converted(reader.required(inner, keys, "port"), read_port, "a port")
+        refuse_taken_port(reader, keys["port"], port, services)
         services[name] = Service(name, command, port)
     return services
 
@@ -251,8 +268,11 @@ def load(path, folder=None):
             root = yaml.compose(text, yaml.SafeLoader)
     except OSError as why:
         raise LabError(f"{path}: {why.strerror}") from why
-    except yaml.YAMLError as why:
-        raise LabError(f"{path}: {why}") from why
+    except yaml.MarkedYAMLError as why:
+        mark = why.problem_mark or why.context_mark
+        raise LabError(f"{path}:{mark.line + 1}:{mark.column + 1}: {why.problem or why.context}") from why
+    except (yaml.YAMLError, UnicodeDecodeError) as why:
+        raise LabError(f"{path}: this is no YAML: {why}") from why
     if root is None:
         raise LabError(f"{path}: the topology is empty")
     keys = reader.mapping(root, "a topology", ("name", "network", "config", "sites", "links"))
@@ -267,6 +287,7 @@ def load(path, folder=None):
     if network == "namespaces":
         refuse_addresses(reader, keys["sites"])
     if "config" in keys:
+        reader.mapping(keys["config"], "config")
         common = reader.value(keys["config"])
         for site in sites.values():
             site.config = merge(common, site.config)

@@ -192,6 +192,54 @@ def test_down_after_a_crash_of_the_lab(lab, is_gone):
     assert is_gone(pid)
 
 
+@pytest.fixture
+def named(tmp_path, monkeypatch):
+    """`lab` for labs with names, in a base folder of the test's own."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("CHEOPS_LAB", raising=False)
+    shutil.copy(HELLO, tmp_path / "service.py")
+    (tmp_path / "t.yaml").write_text(TOPOLOGY)
+
+    def command(*words, environ=()):
+        done = subprocess.run([LAB, *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env={**os.environ, **dict(environ)}, timeout=DEADLINE_S, check=False)
+        return done.returncode, done.stdout
+    yield command
+    for name in ("test-lab", "other"):
+        command("--name", name, "down")
+
+
+def test_the_lab_that_is_meant(named, tmp_path):
+    topology = str(tmp_path / "t.yaml")
+    assert named("status") == (1, "lab: no lab is up; `lab up` starts one\n")
+    assert named("up", "--direct", "--quiet", topology) == (0, "")
+    assert "test-lab in " in named("status")[1]
+    assert named("--name", "other", "up", "--direct", "--quiet", topology) == (0, "")
+    assert named("down") == (1, "lab: there are the labs other, test-lab; say which one with --name\n")
+    everything = named("status")[1]
+    assert "/other (no Cheops)" in everything and "/test-lab (no Cheops)" in everything
+    folder = json.loads(named("--name", "other", "status", "--json")[1])["run"]
+    assert named("down", environ={"CHEOPS_LAB": folder}) == (0, "")
+    assert not os.path.exists(folder)
+    assert named("down") == (0, "")
+
+
+def test_names_that_are_none(named):
+    assert named("--name", "../x", "up") == (1, "lab: '../x' is no name for a lab\n")
+
+
+def test_without_a_command_help_is_printed(named):
+    status, printed = named()
+    assert status == 2 and "lab/lab up lab/topologies/small.yaml" in printed
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status", "env", "cut", "half-cut", "isolate", "heal", "link", "start",
+                                     "stop", "kill"])
+def test_every_command_has_help(named, command):
+    status, printed = named(command, "--help")
+    assert status == 0 and f"usage: lab {command}" in printed and printed.count("\n") > 4
+
+
 def test_a_folder_that_is_no_labs_is_left_alone(lab):
     os.mkdir(lab.run)
     with open(lab.run + "/mine", "w", encoding="utf-8"):

@@ -83,6 +83,10 @@ def test_a_sites_configuration_is_laid_over_the_common_one(load):
     ("rate: 100mbit", "rate: fast", "6:54", "'fast' is no rate"),
     ("  - {between", "  - {between: [B, A]}\n  - {between", "7:5", "a second link between A and B"),
     ("links:\n  -", "links:", "5:8", "a list of links is expected here"),
+    ("sites:\n", "config: 5\nsites:\n", "2:9", "config is expected here, as a mapping"),
+    ("B: {address", "B: {config: [], address", "4:15", "config is expected here, as a mapping"),
+    ("links:", "links: ]", "5:8", "expected the node content"),
+    ("sites:", "\tsites:", "2:1", "found character '\\t'"),
 ])
 def test_what_is_refused(load, change, to, place, message):
     with pytest.raises(LabError) as why:
@@ -91,11 +95,30 @@ def test_what_is_refused(load, change, to, place, message):
     assert message in str(why.value)
 
 
+@pytest.mark.parametrize("change, to, place, message", [
+    ("port: 8002", "port: 0", "12:24", "'0' is no port below 55536; the one 10000 above it is used too"),
+    ("port: 8002", "port: 55536", "12:24", "'55536' is no port"),
+    ("port: 8002", "port: 7400", "12:24", "port 7400 is the lab's own"),
+    ("port: 8002", "port: 8001", "12:24", "port 8001 clashes with that of one, 8001"),
+    ("port: 8002", "port: 18001", "12:24", "port 18001 clashes with that of one, 8001"),
+    ("none: {", "cheops: {", "12:19", "'cheops' is no name for a service"),
+    ("none: {", "a/b: {", "12:16", "'a/b' is no name for a service"),
+    ("{port: 8002}", "{}", "12:17", "'port' is missing"),
+    ("        description: app.yaml\n", "", "9:9", "'description' is missing"),
+    ("[echo, \"{port}\"]", "echo", "11:26", "a list of words is expected here"),
+])
+def test_what_is_refused_of_services(load, change, to, place, message):
+    with pytest.raises(LabError) as why:
+        load(SCRIPTED.replace(change, to))
+    assert f"t.yaml:{place}: " in str(why.value)
+    assert message in str(why.value)
+
+
 def test_an_unreadable_file_is_named(tmp_path):
     with pytest.raises(LabError, match="nowhere.yaml: No such file"):
         topology.load(str(tmp_path / "nowhere.yaml"))
     (tmp_path / "broken.yaml").write_text("{")
-    with pytest.raises(LabError, match="broken.yaml: "):
+    with pytest.raises(LabError, match="broken.yaml:1:2: expected the node content"):
         topology.load(str(tmp_path / "broken.yaml"))
 
 

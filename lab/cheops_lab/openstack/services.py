@@ -6,13 +6,13 @@ import uuid
 
 from .. import wait
 from ..errors import LabError
+from ..topology import BEHIND
 from . import client, database, golden
 from .config import write_config
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3))
 DESCRIPTION = os.path.join(TOP, "apps", "openstack.yaml")
 PORTS = {"identity": 5000, "image": 9292}      # where the clients of a site find its services
-BEHIND = 10000                                 # added: where the services are when Cheops is in front
 START_S = 120
 UWSGI = "/usr/bin/uwsgi_python3"
 TOKEN_LIFE_S = 43200
