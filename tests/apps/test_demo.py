@@ -73,7 +73,7 @@ def demo():
     with tempfile.TemporaryDirectory(prefix="cheops-test-") as base:  # short: Unix sockets are below it
         made = Demo(base)
         yield made
-        made.process.kill()
+        made.process.terminate()  # it stops everything, if it still runs
         made.end()
 
 
