@@ -165,13 +165,14 @@ class Cheops(Proxy):
             "services": {"a": {"url": f"http://127.0.0.1:{here}"}},
             "admin": {"socket": self.stage.path(f"{self.name}-{site}.sock")},
             "limits": {"service_connections": KEPT, "service_idle": KEPT, "requests_per_connection": 100000000},
-            "timeouts": {"client_idle": "1h", "service_idle": "1h"},
+            # long enough for 64 TLS handshakes at a site that runs under valgrind
+            "timeouts": {"client_idle": "1h", "service_idle": "1h", "connect": "60s"},
         }
         if len(self.sites) > 1:
             self.stage.authority.issue(site)
             config["peers"] = {
                 **self.stage.authority.files(site),
-                "listen": f"127.0.0.1:{ports[site]['peer']}",
+                "listen": f"127.0.0.1:{ports[site]['peer']}", "suspect": "60s", "down": "120s",
                 "sites": {other: {"address": f"127.0.0.1:{ports[other]['peer']}"}
                           for other in self.sites if other != site},
             }
