@@ -1,5 +1,5 @@
 """The proxies that are compared. Each is configured for the same work: forward over kept connections,
-tell the service who asked, log nothing."""
+tell the service who asked, log nothing unless their name says so."""
 import os
 
 from cheops_lab import wait
@@ -15,7 +15,7 @@ NGINX = """daemon off; {master} worker_processes {loops}; error_log stderr; pid 
 worker_rlimit_nofile 16384;
 events {{ worker_connections 8192; }}
 http {{
-    access_log off; keepalive_requests 100000000; keepalive_timeout 1h; server_tokens off;
+    access_log {log}; keepalive_requests 100000000; keepalive_timeout 1h; server_tokens off;
     client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
     uwsgi_temp_path {folder}; scgi_temp_path {folder}; ssl_protocols TLSv1.3;
     upstream service {{ server 127.0.0.1:{here}; keepalive {kept}; keepalive_requests 100000000; }}
@@ -104,14 +104,19 @@ class Running:
 
 class Nginx(Proxy):
     name = label = "nginx"
+    with_log = False
 
     def start(self, wrap=(), loops=1):
         port, tls_port = free_port(), free_port()
         config = self.stage.write("nginx.conf", NGINX.format(
-            folder=self.stage.folder, loops=loops, port=port, tls_port=tls_port, kept=KEPT,
+            folder=self.stage.folder, loops=loops, log=self.stage.path("nginx.log") if self.with_log else "off", port=port, tls_port=tls_port, kept=KEPT,
             master="master_process off;" if loops == 1 else "", here=self.stage.origins["here"],
             certificate=self.stage.path("door.crt"), key=self.stage.path("door.key")))
         return Running(self, self.stage.start(self.name, ["nginx", "-c", config], port, wrap), port, tls_port)
+
+
+class NginxLog(Nginx):
+    name, label, with_log = "nginx-log", "nginx, access log", True
 
 
 class Haproxy(Proxy):
@@ -138,7 +143,7 @@ class Cheops(Proxy):
     """A site, Nantes; one that needs another site has Paris beside it. `measured` is whose cost counts."""
 
     name, label = "cheops", "Cheops, no scope"
-    sites, measured = ("Nantes",), "Nantes"
+    sites, measured, with_log = ("Nantes",), "Nantes", False
 
     def start(self, wrap=(), loops=1):
         ports = {site: {"door": free_port(), "tls": free_port(), "peer": free_port()} for site in self.sites}
@@ -168,6 +173,8 @@ class Cheops(Proxy):
             # long enough for 64 TLS handshakes at a site that runs under valgrind
             "timeouts": {"client_idle": "1h", "service_idle": "1h", "connect": "60s"},
         }
+        if self.with_log:
+            config["log"] = {"access": self.stage.log(f"{self.name}-{site}-access")}
         if len(self.sites) > 1:
             self.stage.authority.issue(site)
             config["peers"] = {
@@ -183,6 +190,10 @@ class Cheops(Proxy):
             return all(daemon.states().get(site) == "up" for site in self.sites)
         except OSError:
             return False
+
+
+class CheopsLog(Cheops):
+    name, label, with_log = "cheops-log", "Cheops, access log", True
 
 
 class CheopsLocal(Cheops):
@@ -206,4 +217,5 @@ class CheopsFallback(Cheops):
     sites, fields, path = ("Nantes", "Paris"), {"Scope": "{a: Nantes ; Paris}"}, MISSING
 
 
-PROXIES = [Nginx, Haproxy, HaproxyLua, Cheops, CheopsLocal, CheopsRemote, CheopsPeer, CheopsFallback]
+PROXIES = [Nginx, NginxLog, Haproxy, HaproxyLua, Cheops, CheopsLog, CheopsLocal, CheopsRemote, CheopsPeer,
+           CheopsFallback]

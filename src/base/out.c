@@ -98,10 +98,24 @@ static void put_json_char(struct out *o, unsigned char c)
     }
 }
 
+/* How many bytes from i on stand in JSON as they are: nearly all of what is logged. */
+static size_t plain_run(struct str s, size_t i)
+{
+    size_t end = i;
+    while (end < s.n && s.p[end] >= 0x20 && s.p[end] < 0x7f && s.p[end] != '"' && s.p[end] != '\\')
+        end++;
+    return end - i;
+}
+
 void out_json(struct out *o, struct str s)
 {
     out_char(o, '"');
     for (size_t i = 0; i < s.n;) {
+        size_t run = plain_run(s, i);
+        out_str(o, str_sub(s, i, run));
+        i += run;
+        if (i == s.n)
+            break;
         size_t len = utf8_length(str_from(s, i));
         if (len == 0) {
             OUT(o, "\xef\xbf\xbd");
