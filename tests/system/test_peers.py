@@ -13,7 +13,7 @@ import pytest
 from support import BUILD, Authority, Origin, render, until
 from support.origin import hang, read_request, send, serve, wait
 from support.peer import (BlackHole, Caller, as_site, hello, leg, refusals, restart, rewrite, site_context,
-                          state_of)
+                          start_again, state_of)
 
 pytestmark = pytest.mark.threads
 
@@ -443,8 +443,7 @@ def holes():
 
 def time_to_start(site):
     begun = time.monotonic()
-    site.launch()
-    until(site.is_ready, f"{site.name} to be ready")
+    start_again(site)
     return time.monotonic() - begun
 
 
@@ -494,7 +493,7 @@ def test_a_site_that_ends_is_down_before_its_silence_is_up(make_sites, authority
     paris.terminate()
     assert paris.wait_for_end() == 0
     until(lambda: nantes.sees(paris, "down"), "Paris to be down")
-    paris.launch()
+    start_again(paris)
     until(lambda: nantes.sees(paris, "up"), "Paris to be up again")
     assert nantes.ask(Scope="{a: Paris}")[0] == 200
 

@@ -1,6 +1,7 @@
 """The peer protocol (docs/peer-protocol.md) as its own implementation: another site, as a test wants it."""
 import base64
 import json
+import pathlib
 import re
 import socket
 import ssl
@@ -11,7 +12,6 @@ from . import ports
 from .client import Client
 from .origin import render, serve
 from .wait import until
-
 
 
 def hello(name, application="example", protocol=(1, 1), **members):
@@ -92,17 +92,21 @@ class BlackHole:
 
 def rewrite(site, change):
     """Changes a site's configuration file by `change`, which is given what is in it."""
-    config = yaml.safe_load(site.file.read_text())
+    config = yaml.safe_load(pathlib.Path(site.daemon.config).read_text())
     change(config)
-    site.file.write_text(yaml.safe_dump(config, sort_keys=False))
+    site.daemon.configure(config)
 
 
 def restart(site):
     """Ends the daemon and starts it with the file that is there."""
     site.terminate()
     assert site.wait_for_end() == 0
-    site.launch()
-    until(site.is_ready, f"{site.name} to be ready again")
+    start_again(site)
+
+
+def start_again(site):
+    site.is_reaped = False
+    site.daemon.start()
 
 
 def state_of(site, name):
