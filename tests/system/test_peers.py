@@ -481,7 +481,7 @@ def test_a_site_that_is_known_to_be_down_is_refused_at_once(make_sites, holes, k
         status, fields, _ = site.ask(Scope="{a: Paris ; Nantes}")
         assert (status, fields["cheops-tried"]) == (200, "Paris=down, Nantes=200")
         assert time.monotonic() - begun < AT_ONCE_S
-        assert state_of(site, "Paris")["error"]
+        until(lambda: state_of(site, "Paris").get("error"), "the reason to be told")
     finally:
         silent.stop()
 
