@@ -5,7 +5,7 @@ import re
 import signal
 
 import pytest
-from support import Origin, render, serve, until
+from support import TOP, Origin, render, serve, until
 from support.origin import read_request
 
 pytestmark = pytest.mark.threads
@@ -36,6 +36,23 @@ def test_a_line_says_what_happened(make_sites):
     assert other["transaction"] == line["transaction"] and other["trace"] == line["trace"]
     assert (other["from"], other["scope"], other["status"]) == ("Nantes", line["scope"], 201)
     assert [(leg["site"], leg["status"]) for leg in other["legs"]] == [("Paris", 201)]
+
+
+def test_every_member_is_described(make_sites):
+    """docs/access-log.md has a row for each that any of these lines has."""
+    nantes, paris = make_sites("Nantes", "Paris")
+    with nantes.client() as c:
+        c.ask("GET", "/a/things/1", "Scope: {a: Nantes ; Paris}", f"X-Request-ID: {ID}")
+        c.ask("GET", "/a/things/1", "Scope: {a: Paris}")
+        c.ask("GET", "/elsewhere")
+    nantes.service.stop_listening()
+    with nantes.client() as c:
+        c.ask("POST", "/a/things")
+    lines = nantes.logged(4) + paris.logged()
+    rows = [row for row in (TOP / "docs/access-log.md").read_text().splitlines() if row.startswith("| `")]
+    described = set(re.findall("`([a-z_]+)`", " ".join(row.split("|")[1] for row in rows)))
+    members = {member for line in lines for member in line}
+    assert members > {"from", "correlation", "error", "why", "scope"} and members <= described
 
 
 def test_a_request_without_a_scope(make_site):
