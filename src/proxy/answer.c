@@ -158,3 +158,15 @@ enum txn_verdict step_refuse(struct txn *t)
         return txn_drop(t, ERR_CLIENT_GONE);
     return txn_go(t, TXN_DONE);
 }
+
+/* A TRACE is not reflected: it would show what the sites between add, to whoever asks. */
+enum txn_verdict txn_end_here(struct txn *t)
+{
+    if (t->x->head.method == H1_TRACE)
+        return txn_refuse(t, ERR_METHOD_UNSUPPORTED,
+                          "Max-Forwards ends the TRACE here, and Cheops reflects none");
+    if (txn_write_options(t) < 0)
+        return txn_drop(t, ERR_CLIENT_GONE);
+    t->answer_begun = true;
+    return txn_go(t, TXN_REFUSE);
+}

@@ -30,19 +30,42 @@ static void drop_all(struct h1_head *h, enum h1_field_id id)
         h->fields[i].drop = true;
 }
 
-/* An IPv6 address is quoted in Forwarded (RFC 7239 section 6). */
+/* Begins a field that is a list with what came of it, so that one more element can be added. */
+static void begin_list(struct h1_head *h, enum h1_field_id id, struct str name, struct out *o)
+{
+    out_str(o, name);
+    OUT(o, ": ");
+    for (size_t i = h1_find(h, id, 0); i < h->n_fields; i = h1_find(h, id, i + 1)) {
+        h->fields[i].drop = true;
+        if (h1_value(h, i).n == 0)
+            continue;
+        out_str(o, h1_value(h, i));
+        OUT(o, ", ");
+    }
+}
+
+/* Lists get one more element, which alone is what Cheops itself saw: those before it are the
+ * client's to write. The other fields are about the door that the request came in by. An IPv6
+ * address is quoted in Forwarded (RFC 7239 section 6). */
 static void put_forwarded(struct txn *t, struct out *o)
 {
-    struct str client = http_peer_host(t->x->conn), host = t->x->head.authority;
+    struct h1_head *h = &t->x->head;
+    struct str client = http_peer_host(t->x->conn), host = h->authority;
     struct str proto = t->x->conn->is_tls ? STR("https") : STR("http");
     bool is_ipv6 = str_find(client, ':') >= 0 && !str_eq(client, STR("unix:"));
-    put_field(o, STR("X-Forwarded-For"), client);
+    begin_list(h, H1_X_FORWARDED_FOR, STR("X-Forwarded-For"), o);
+    out_str(o, client);
+    OUT(o, "\r\n");
+    drop_all(h, H1_X_FORWARDED_PROTO);
     put_field(o, STR("X-Forwarded-Proto"), proto);
+    drop_all(h, H1_X_FORWARDED_HOST);
     if (host.p)
         put_field(o, STR("X-Forwarded-Host"), host);
+    drop_all(h, H1_X_FORWARDED_PREFIX);
     if (t->carried.prefix.p)
         put_field(o, STR("X-Forwarded-Prefix"), t->carried.prefix);
-    out_str(o, is_ipv6 ? STR("Forwarded: for=\"[") : STR("Forwarded: for="));
+    begin_list(h, H1_FORWARDED, STR("Forwarded"), o);
+    out_str(o, is_ipv6 ? STR("for=\"[") : STR("for="));
     out_str(o, str_eq(client, STR("unix:")) ? STR("unknown") : client);
     if (is_ipv6)
         OUT(o, "]\"");
@@ -81,13 +104,47 @@ static void put_connection(struct txn *t, bool close, struct out *o)
     }
 }
 
+/* This site, and the version that the message came in (RFC 9110 section 7.6.3). */
+static void put_via(const struct txn *t, unsigned minor, struct out *o)
+{
+    if (minor == 0)
+        OUT(o, "Via: 1.0");
+    out_str(o, str_from(t->conf->via, minor == 0 ? STR("Via: 1.1").n : 0));
+}
+
+/* How many more hops a request may take: the value of Max-Forwards where it counts. False: it does
+ * not say. */
+static bool max_forwards(const struct h1_head *h, uint64_t *n)
+{
+    size_t i = h1_find(h, H1_MAX_FORWARDS, 0);
+    return (h->method == H1_OPTIONS || h->method == H1_TRACE) && i < h->n_fields &&
+           str_digits(h1_value(h, i), INT64_MAX, n) == 0;
+}
+
+bool txn_ends_here(const struct txn *t)
+{
+    uint64_t n;
+    return max_forwards(&t->x->head, &n) && n == 0;
+}
+
+static void put_max_forwards(struct h1_head *h, struct out *o)
+{
+    uint64_t n;
+    if (!max_forwards(h, &n))
+        return;
+    drop_all(h, H1_MAX_FORWARDS);
+    OUT(o, "Max-Forwards: ");
+    out_u64(o, n - 1); /* 0 has ended here */
+    OUT(o, "\r\n");
+}
+
 /* A long body of a chain is offered: it is sent when this leg wants it. */
 static void put_expect(struct txn *t, struct out *o)
 {
     struct h1_head *h = &t->x->head;
     t->offering =
         txn_is_chain(t) && h->framing != H1_NO_BODY && !t->kept_whole && !txn_leg_is_last(t);
-    if (t->continued || t->offering)
+    if (t->continued || t->offering || h->minor == 0) /* RFC 9110 section 10.1.1 */
         drop_all(h, H1_EXPECT);
     if (t->offering)
         OUT(o, "Expect: 100-continue\r\n");
@@ -136,16 +193,14 @@ static void put_request_fields(struct txn *t, struct out *o)
         put_to_service(t, o);
     else
         put_to_site(t, o);
-    if (!t->is_leg) {
-        for (int id = H1_FORWARDED; id <= H1_X_FORWARDED_PREFIX; id++)
-            drop_all(h, (enum h1_field_id)id);
+    if (!t->is_leg)
         put_forwarded(t, o);
-    }
+    put_max_forwards(h, o);
     put_expect(t, o);
     h1_copy_fields(h, o);
     for (size_t i = 0; i < t->carried.n_lines; i++)
         out_str(o, t->carried.lines[i]);
-    out_str(o, t->conf->via);
+    put_via(t, h->minor, o);
     if (t->traceparent.p == t->traceparent_made)
         put_field(o, STR("traceparent"), t->traceparent);
     put_connection(t, t->up->pool->keep_alive == HTTP_KEEP_NEVER, o);
@@ -304,7 +359,7 @@ int txn_write_answer_head(struct txn *t, const struct h1_head *from)
     }
     put_correlation(t, head, &o);
     h1_copy_fields(head, &o);
-    out_str(&o, t->conf->via);
+    put_via(t, head->minor, &o);
     if (head->status != 101 && h1_find(head, H1_DATE, 0) == head->n_fields)
         put_field(&o, STR("Date"), rt_http_date());
     put_scoped(t, true, &o);
@@ -364,7 +419,7 @@ int txn_write_error(struct txn *t)
         t->x->head.minor = 1;
     put_status_line(&o, t->status, h1_reason(t->status));
     put_field(&o, STR("Date"), rt_http_date());
-    out_str(&o, t->conf->via);
+    put_via(t, 1, &o);
     put_field(&o, STR("Cheops-Error"), str_of(err_name(t->diag.code)));
     put_scoped(t, false, &o);
     if (err_is_retryable(t->diag.code) && t->status == 503)
@@ -376,6 +431,25 @@ int txn_write_error(struct txn *t)
     OUT(&o, "\r\n");
     if (!is_head)
         out_str(&o, out_get(&body));
+    t->keep = true;
+    return http_head_commit(io, &o, H1_NO_BODY, 0);
+}
+
+int txn_write_options(struct txn *t)
+{
+    struct http_conn *io = txn_client(t);
+    struct out o;
+    int rc = http_head_begin(io, &o);
+    if (rc < 0)
+        return rc;
+    t->status = 200;
+    put_status_line(&o, t->status, h1_reason(t->status));
+    put_field(&o, STR("Date"), rt_http_date());
+    put_via(t, 1, &o);
+    http_body_discard(io, RT_BUFFER_BYTES);
+    put_keep(t, &o);
+    put_framing(&o, H1_LENGTH, 0);
+    OUT(&o, "\r\n");
     t->keep = true;
     return http_head_commit(io, &o, H1_NO_BODY, 0);
 }

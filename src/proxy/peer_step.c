@@ -129,6 +129,8 @@ enum txn_verdict step_peer(struct txn *t)
     if (peer_serve(t->worker->shared->peer, t->x, t->kept, &t->from_site, &answer) ==
         PEER_REQUEST_ANSWERED)
         return write_peer_answer(t, &answer);
+    if (txn_ends_here(t))
+        return txn_end_here(t);
     rc = route_leg(t);
     if (rc == ERR_MORE)
         return txn_go(t, TXN_PEEK);

@@ -135,10 +135,24 @@ bool txn_peek_wanted(struct txn *t, size_t limit)
     return true;
 }
 
+/* RFC 9113 section 3.1 has retired it: a tunnel of it would carry requests past all that is decided
+ * for each request. Not taking an upgrade up is always right. */
+static bool asks_for_h2c(const struct h1_head *h)
+{
+    for (size_t i = h1_find(h, H1_UPGRADE, 0); i < h->n_fields; i = h1_find(h, H1_UPGRADE, i + 1)) {
+        struct str list = h1_value(h, i), protocol;
+        while (str_split(&list, ',', &protocol))
+            if (str_eq_nocase(str_trim(protocol), STR("h2c")))
+                return true;
+    }
+    return false;
+}
+
 int txn_check_head(struct txn *t)
 {
-    const struct h1_head *h = &t->x->head;
+    struct h1_head *h = &t->x->head;
     const struct cfg_limits *limits = &txn_cfg(t)->limits;
+    h->has_upgrade = h->has_upgrade && !asks_for_h2c(h);
     if (h->framing == H1_LENGTH && limits->body && h->length > limits->body)
         return txn_body_is_bad(t, ERR_BODY_TOO_LARGE);
     if (h1_find(h, H1_VIA, 0) < h->n_fields && passes(t) > MAX_PASSES) {
@@ -314,6 +328,8 @@ enum txn_verdict step_route(struct txn *t)
 {
     if (t->x->error)
         return refuse_head(t);
+    if (txn_ends_here(t))
+        return txn_end_here(t);
     int rc = route_client(t);
     if (rc == ERR_MORE)
         return txn_go(t, TXN_PEEK);

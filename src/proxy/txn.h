@@ -190,7 +190,7 @@ void txn_drop_held(struct txn *t);
 /* The client closed or broke while it waits. */
 bool txn_client_is_gone(const struct txn *t);
 /* route.c, for clients' requests and for legs: what is refused for its size, or because Via shows
- * that it goes in circles. */
+ * that it goes in circles. An upgrade to h2c is not taken up. */
 int txn_check_head(struct txn *t);
 /* Takes up the trace that the request is part of, or begins one. */
 void txn_take_traceparent(struct txn *t);
@@ -206,6 +206,8 @@ int txn_body_is_bad(struct txn *t, int code);
 /* route.c: makes the identifiers of carrier 7 and remembers the scope under them, once. */
 void txn_remember(struct txn *t);
 
+/* answer.c: answers what txn_ends_here. */
+enum txn_verdict txn_end_here(struct txn *t);
 /* answer.c: writes the head of the answer and goes to ANSWER. */
 enum txn_verdict txn_answer_begin(struct txn *t, const struct h1_head *head);
 /* Copies the answer's head into the arena, t->answer, and goes on to its body. 0 or ERR_NO_MEMORY.
@@ -228,6 +230,10 @@ bool txn_keep(struct txn *t, struct str *kept, size_t *capacity, struct str data
 int txn_write_request_head(struct txn *t);
 int txn_write_answer_head(struct txn *t, const struct h1_head *head);
 int txn_write_error(struct txn *t);
+/* Whether Max-Forwards lets an OPTIONS or TRACE come here and no further (RFC 9110 section 7.6.2),
+ * and the answer to such an OPTIONS. */
+bool txn_ends_here(const struct txn *t);
+int txn_write_options(struct txn *t);
 /* A 1xx answer, passed on as it came. */
 int txn_write_interim(struct txn *t, const struct h1_head *head);
 

@@ -24,7 +24,7 @@ from cheops_lab.topology import merge  # noqa: E402
 class Site:
     """One cheopsd. `services` are Origins by name; without any, a service `a` that answers as things.py says.
 
-    `config` is laid over what a site has anyway: see configuration. With an `authority` it speaks TLS
+    `config`, or what it gives for the site, is laid over what a site has anyway: see configuration. With an `authority` it speaks TLS
     with the other sites.
     """
 
@@ -68,7 +68,7 @@ class Site:
             "services": {name: {"url": origin.url} for name, origin in self.services.items()},
             "peers": peers,
             **self.daemon.own_paths(),
-        }, self.config)
+        }, self.config(self) if callable(self.config) else self.config)
 
     def start(self, others=()):
         self.daemon.configure(self.configuration(others))
