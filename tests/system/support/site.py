@@ -17,7 +17,7 @@ sys.path.insert(0, str(TOP / "lab"))
 
 from cheops_lab.daemon import Daemon  # noqa: E402
 from cheops_lab.errors import tail  # noqa: E402
-from cheops_lab.process import Processes  # noqa: E402
+from cheops_lab.process import Processes, may_be_stopped  # noqa: E402
 from cheops_lab.topology import merge  # noqa: E402
 
 
@@ -123,7 +123,8 @@ class Site:
         """Asks the daemon to end; it may have been stopped by a signal."""
         if self.process:
             self.process.send_signal(signal.SIGTERM)
-            self.process.send_signal(signal.SIGCONT)
+            if may_be_stopped(self.process.pid):
+                self.process.send_signal(signal.SIGCONT)
 
     def wait_for_end(self):
         """The daemon's exit status, which is the test's to judge."""
