@@ -1,15 +1,16 @@
-/* admin/admin.h: the admin API on a Unix socket (docs of cheopsd(8)): JSON over HTTP/1.1.
+/* admin/admin.h: the admin API on a Unix socket (cheopsd(8)): JSON over HTTP/1.1.
  *
- * Served by the control loop. Who may open the socket may read; only root and the daemon's own user
- * may change anything (SO_PEERCRED). Credentials, bodies and query strings are never shown.
+ * Served by the control loop. Who may open the socket (mode 0660, its group from the configuration)
+ * may read; only root and the daemon's own user may change anything (SO_PEERCRED). Credentials,
+ * bodies and query strings are never shown. A question is answered within ADMIN_GATHER_MS.
  *
  *   GET /healthz            the process lives
  *   GET /readyz             listeners are open and it is not draining: 200, else 503
  *   GET /metrics            OpenMetrics: docs/metrics.md
- *   GET /v1/sites           states, round trips, certificate ages
- *   GET /v1/transactions    live ones, of every worker
- *   GET /v1/explain         ?scope=&method=&target=&service=&field=&format=text: the plan, not run
  *   GET /v1/                the list of these
+ *   GET /v1/explain         ?scope=&method=&target=&service=&field=&format=text: the plan, not run
+ *   GET /v1/sites           states, round trips, certificates, descriptions
+ *   GET /v1/transactions    live ones, of every worker
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
@@ -30,7 +31,9 @@ struct admin_in {
     uint64_t started_us; /* set by admin_start: wall time */
 };
 
+/* The workers' slots may become NULL, one by one, when their loops have ended. */
 int admin_start(struct admin **out, const struct admin_in *in, struct diag *d) MUST_USE;
+/* After the workers have ended. */
 void admin_stop(struct admin **a);
 
 #endif

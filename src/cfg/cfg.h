@@ -93,8 +93,8 @@ struct cfg {
     struct cfg_site *sites;
     size_t n_sites, self;
     struct cfg_peers peers;
-    struct str admin_socket, admin_group;
-    struct str access_log; /* path, or "-"; absent: none */
+    struct str admin_socket, admin_group; /* absent group: cheops, if there is one */
+    struct str access_log;                /* path, or "-"; absent: none */
     struct cfg_timeouts timeouts;
     struct cfg_limits limits;
     struct str warnings[32]; /* file:line:column: what is allowed and unwise */

@@ -37,8 +37,8 @@ static const struct yaml_table limit_table = {"mapping of limits", limit_keys,
 static const struct yaml_key admin_keys[] = {
     {"socket", YAML_TEXT, offsetof(struct cfg, admin_socket), .required = true, .noun = "path",
      .example = "/run/cheops/admin.sock", .text = "the Unix socket; its mode is 0660"},
-    {"group", YAML_TEXT, offsetof(struct cfg, admin_group), .noun = "group", .value = "cheops",
-     .text = "its group: who may read; changing is for root and the daemon's user"},
+    {"group", YAML_TEXT, offsetof(struct cfg, admin_group), .noun = "group", .example = "cheops",
+     .text = "its group: who may read; left out: cheops, if there is such a group"},
 };
 static const struct yaml_table admin_table = {"admin API", admin_keys, COUNT_OF(admin_keys)};
 

@@ -6,8 +6,6 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 
-#define MAX_PEM    (64u << 10)
-#define MAX_FILE   (32u << 20)
 #define ARENA_SIZE (96u << 20)
 #define DAY_S      86400
 
@@ -26,31 +24,32 @@ int ca_check_site(const char *site, struct diag *d)
                     STR_ARG(str_sub(name, 0, 80)), SCOPE_MAX_NAME);
 }
 
-static void begin(struct ca *ca)
+static void begin(struct ca *ca, const char *path)
 {
-    *ca = (struct ca){.dir = {.fd = -1, .lock = -1}, .now = (int64_t)(rt_wall_us() / 1000000)};
+    *ca = (struct ca){.dir = {.path = path, .arena = &ca->arena, .fd = -1, .lock = -1},
+                      .now = (int64_t)(rt_wall_us() / 1000000)};
     arena_init(&ca->arena, NULL, 0, ARENA_SIZE);
 }
 
 static int load(struct ca *ca, bool with_key, struct diag *d)
 {
     struct str cert, key = STR_NULL, index;
-    int rc = ca_file_read(&ca->dir, CA_CERTIFICATE, MAX_PEM, false, &ca->arena, &cert, d);
+    int rc = ca_file_read(&ca->dir, CA_CERTIFICATE, false, &cert, d);
     if (rc == 0 && with_key)
-        rc = ca_file_read(&ca->dir, CA_KEY, MAX_PEM, true, &ca->arena, &key, d);
+        rc = ca_file_read(&ca->dir, CA_KEY, true, &key, d);
     if (rc == 0)
         rc = ca_pem_read(cert, key, &ca->cert, &ca->key, d);
     if (key.p)
         OPENSSL_cleanse((void *)(uintptr_t)key.p, key.n);
     if (rc == 0)
-        rc = ca_file_read(&ca->dir, CA_INDEX, MAX_FILE, false, &ca->arena, &index, d);
+        rc = ca_file_read(&ca->dir, CA_INDEX, false, &index, d);
     return rc == 0 ? ca_index_parse(&ca->index, index, d) : rc;
 }
 
 int ca_open(struct ca *ca, const char *path, enum ca_access access, struct diag *d)
 {
-    begin(ca);
-    int rc = ca_dir_open(&ca->dir, path, access, d);
+    begin(ca, path);
+    int rc = ca_dir_open(&ca->dir, access, d);
     return rc == 0 ? load(ca, access != CA_READ, d) : rc;
 }
 
@@ -96,7 +95,7 @@ static int write_crl(struct ca *ca, struct diag *d)
 {
     struct str pem;
     X509_CRL *crl = NULL;
-    int rc = ca_crl_create(ca->cert, ca->key, &ca->index, ca->now, &crl, d);
+    int rc = ca_crl_create(ca, &crl, d);
     if (rc == 0 && ca_pem_of_crl(crl, &ca->arena, &pem) < 0)
         rc = diag_set(d, ERR_NO_MEMORY, "no memory to write the revocation list");
     if (rc == 0)
@@ -121,8 +120,8 @@ static int write_new(struct ca *ca, struct diag *d)
 int ca_init(struct ca *ca, const char *path, unsigned days, struct diag *d)
 {
     static const char *const files[] = {CA_KEY, CA_CERTIFICATE, CA_INDEX, CA_CRL};
-    begin(ca);
-    int rc = ca_dir_open(&ca->dir, path, CA_CREATE, d);
+    begin(ca, path);
+    int rc = ca_dir_open(&ca->dir, CA_CREATE, d);
     for (size_t i = 0; rc == 0 && i < COUNT_OF(files); i++)
         if (ca_file_exists(&ca->dir, files[i])) {
             rc = diag_set(d, ERR_INVALID, "%s holds %s already, which is not overwritten", path,
@@ -161,7 +160,7 @@ int ca_issue(struct ca *ca, const char *site, unsigned days, const struct ca_ent
     if (rc == 0)
         rc = ca_key_create(&key, d);
     if (rc == 0)
-        rc = ca_site_create(ca->cert, ca->key, key, site, ca->now, e.expires, &x, d);
+        rc = ca_site_create(ca, key, site, e.expires, &x, d);
     if (rc == 0) {
         ca_cert_serial(x, e.serial);
         snprintf(e.site, sizeof e.site, "%s", site);

@@ -24,6 +24,7 @@
 #define CA_KEY         "ca.key"
 #define CA_CRL         "crl.pem"
 #define CA_INDEX       "index"
+#define CA_MAX_FILE    (32u << 20)
 #define CA_SITE_URI    "cheops://site/" /* what src/peer looks for in a certificate */
 
 /* ---- the folder (ca_files.c) */
@@ -31,19 +32,20 @@
 enum ca_access { CA_READ, CA_CHANGE, CA_CREATE };
 
 struct ca_dir {
-    const char *path; /* borrowed */
-    int fd, lock;     /* -1: none */
+    const char *path;    /* borrowed */
+    struct arena *arena; /* borrowed: of what is read */
+    int fd, lock;        /* -1: none */
 };
 
-/* CA_CHANGE waits up to 10 s for the lock; CA_CREATE also makes the folder (0700). */
-int ca_dir_open(struct ca_dir *dir, const char *path, enum ca_access access,
-                struct diag *d) MUST_USE;
+/* Opens dir->path. CA_CHANGE waits up to 10 s for the lock; CA_CREATE also makes the folder (0700).
+ */
+int ca_dir_open(struct ca_dir *dir, enum ca_access access, struct diag *d) MUST_USE;
 void ca_dir_close(struct ca_dir *dir);
 bool ca_file_exists(const struct ca_dir *dir, const char *name);
-/* The whole of a file of at most `max` bytes. With `is_secret` one that others may read is
+/* The whole of a file of at most CA_MAX_FILE bytes. With `is_secret` one that others may read is
  * refused. ERR_NOT_FOUND, ERR_SYSTEM, ERR_FORBIDDEN. */
-int ca_file_read(const struct ca_dir *dir, const char *name, size_t max, bool is_secret,
-                 struct arena *a, struct str *out, struct diag *d) MUST_USE;
+int ca_file_read(const struct ca_dir *dir, const char *name, bool is_secret, struct str *out,
+                 struct diag *d) MUST_USE;
 /* Replaces a file; it is on the disk when this returns. */
 int ca_file_write(const struct ca_dir *dir, const char *name, unsigned mode, struct str data,
                   struct diag *d) MUST_USE;
@@ -75,16 +77,24 @@ void ca_index_fini(struct ca_index *x);
 
 /* ---- certificates (ca_cert.c); times are seconds since 1970 */
 
+struct ca {
+    struct ca_dir dir;
+    struct arena arena; /* of what is read and written */
+    struct ca_index index;
+    X509 *cert;
+    EVP_PKEY *key; /* NULL when only read */
+    int64_t now;
+};
+
 int ca_key_create(EVP_PKEY **out, struct diag *d) MUST_USE;
 /* The authority's own: signs sites and lists, no further authority. */
 int ca_root_create(EVP_PKEY *key, int64_t now, int64_t end, X509 **out, struct diag *d) MUST_USE;
 /* A site's: for both ends of TLS, with the site's URI. */
-int ca_site_create(X509 *root, EVP_PKEY *root_key, EVP_PKEY *key, const char *site, int64_t now,
-                   int64_t end, X509 **out, struct diag *d) MUST_USE;
+int ca_site_create(const struct ca *ca, EVP_PKEY *key, const char *site, int64_t end, X509 **out,
+                   struct diag *d) MUST_USE;
 /* The list of what the index calls revoked. It is good as long as the authority: a site that is cut
  * off and gets no newer one goes on working. */
-int ca_crl_create(X509 *root, EVP_PKEY *root_key, const struct ca_index *x, int64_t now,
-                  X509_CRL **out, struct diag *d) MUST_USE;
+int ca_crl_create(const struct ca *ca, X509_CRL **out, struct diag *d) MUST_USE;
 void ca_cert_serial(const X509 *x, char to[CA_SERIAL_DIGITS + 1]);
 int64_t ca_cert_end(const X509 *x);
 
@@ -95,15 +105,6 @@ int ca_pem_of_crl(X509_CRL *crl, struct arena *a, struct str *out) MUST_USE;
 int ca_pem_read(struct str cert, struct str key, X509 **x, EVP_PKEY **k, struct diag *d) MUST_USE;
 
 /* ---- the authority (ca.c) */
-
-struct ca {
-    struct ca_dir dir;
-    struct arena arena; /* of what is read and written */
-    struct ca_index index;
-    X509 *cert;
-    EVP_PKEY *key; /* NULL when only read */
-    int64_t now;
-};
 
 /* Opens one that exists; ca_close in any case. */
 int ca_open(struct ca *ca, const char *path, enum ca_access access, struct diag *d) MUST_USE;

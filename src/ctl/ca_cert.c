@@ -104,8 +104,8 @@ int ca_root_create(EVP_PKEY *key, int64_t now, int64_t end, X509 **out, struct d
     return failed(d, "the authority's certificate cannot be made");
 }
 
-int ca_site_create(X509 *root, EVP_PKEY *root_key, EVP_PKEY *key, const char *site, int64_t now,
-                   int64_t end, X509 **out, struct diag *d)
+int ca_site_create(const struct ca *ca, EVP_PKEY *key, const char *site, int64_t end, X509 **out,
+                   struct diag *d)
 {
     char uri[128];
     snprintf(uri, sizeof uri, "URI:" CA_SITE_URI "%s", site); /* a name: no comma, no colon */
@@ -119,9 +119,10 @@ int ca_site_create(X509 *root, EVP_PKEY *root_key, EVP_PKEY *key, const char *si
     };
     X509 *x = X509_new();
     bool is_made = x && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
-                   set_names(x, root, site) && set_times(x, now, end) &&
+                   set_names(x, ca->cert, site) && set_times(x, ca->now, end) &&
                    X509_set_pubkey(x, key) == 1 &&
-                   add_extensions(x, root, extensions, COUNT_OF(extensions)) && sign(x, root_key);
+                   add_extensions(x, ca->cert, extensions, COUNT_OF(extensions)) &&
+                   sign(x, ca->key);
     if (is_made) {
         *out = x;
         return 0;
@@ -196,18 +197,18 @@ static bool add_crl_extensions(X509_CRL *crl, X509 *root, long number)
     return is_added;
 }
 
-int ca_crl_create(X509 *root, EVP_PKEY *root_key, const struct ca_index *x, int64_t now,
-                  X509_CRL **out, struct diag *d)
+int ca_crl_create(const struct ca *ca, X509_CRL **out, struct diag *d)
 {
     long count;
     X509_CRL *crl = X509_CRL_new();
-    ASN1_TIME *at = ASN1_TIME_set(NULL, (time_t)(now - SKEW_S));
+    ASN1_TIME *at = ASN1_TIME_set(NULL, (time_t)(ca->now - SKEW_S));
     bool is_made = crl && at && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
-                   X509_CRL_set_issuer_name(crl, X509_get_subject_name(root)) == 1 &&
+                   X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca->cert)) == 1 &&
                    X509_CRL_set1_lastUpdate(crl, at) == 1 &&
-                   X509_CRL_set1_nextUpdate(crl, X509_get0_notAfter(root)) == 1 &&
-                   add_all_revoked(crl, x, &count) && add_crl_extensions(crl, root, count + 1) &&
-                   X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, root_key, EVP_sha256()) > 0;
+                   X509_CRL_set1_nextUpdate(crl, X509_get0_notAfter(ca->cert)) == 1 &&
+                   add_all_revoked(crl, &ca->index, &count) &&
+                   add_crl_extensions(crl, ca->cert, count + 1) && X509_CRL_sort(crl) == 1 &&
+                   X509_CRL_sign(crl, ca->key, EVP_sha256()) > 0;
     ASN1_TIME_free(at);
     if (is_made) {
         *out = crl;

@@ -37,9 +37,9 @@ static int lock(struct ca_dir *dir, struct diag *d)
     return rc;
 }
 
-int ca_dir_open(struct ca_dir *dir, const char *path, enum ca_access access, struct diag *d)
+int ca_dir_open(struct ca_dir *dir, enum ca_access access, struct diag *d)
 {
-    *dir = (struct ca_dir){.path = path, .fd = -1, .lock = -1};
+    const char *path = dir->path;
     if (access == CA_CREATE && mkdir(path, 0700) < 0 && errno != EEXIST)
         return diag_set(d, ERR_SYSTEM, "the folder %s cannot be made: %s", path, strerror(errno));
     dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -69,15 +69,15 @@ bool ca_file_exists(const struct ca_dir *dir, const char *name)
 
 /* ---- reading */
 
-static int check_stat(const struct ca_dir *dir, const char *name, int fd, size_t max,
-                      bool is_secret, size_t *size, struct diag *d)
+static int check_stat(const struct ca_dir *dir, const char *name, int fd, bool is_secret,
+                      size_t *size, struct diag *d)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
         return failed(dir, name, "read", d);
-    if (!S_ISREG(st.st_mode) || (size_t)st.st_size > max)
-        return diag_set(d, ERR_SYSTEM, "%s/%s is not a file of at most %zu bytes", dir->path, name,
-                        max);
+    if (!S_ISREG(st.st_mode) || (size_t)st.st_size > CA_MAX_FILE)
+        return diag_set(d, ERR_SYSTEM, "%s/%s is not a file of at most %u bytes", dir->path, name,
+                        CA_MAX_FILE);
     if (is_secret && (st.st_mode & 077)) {
         int rc = diag_set(d, ERR_FORBIDDEN, "the private key %s/%s can be read by others",
                           dir->path, name);
@@ -106,8 +106,8 @@ static int read_all(int fd, char *to, size_t n)
     return 0;
 }
 
-int ca_file_read(const struct ca_dir *dir, const char *name, size_t max, bool is_secret,
-                 struct arena *a, struct str *out, struct diag *d)
+int ca_file_read(const struct ca_dir *dir, const char *name, bool is_secret, struct str *out,
+                 struct diag *d)
 {
     size_t size = 0;
     char *text = NULL;
@@ -119,8 +119,8 @@ int ca_file_read(const struct ca_dir *dir, const char *name, size_t max, bool is
     }
     if (fd < 0)
         return failed(dir, name, "opened", d);
-    int rc = check_stat(dir, name, fd, max, is_secret, &size, d);
-    if (rc == 0 && !(text = arena_alloc(a, size + 1)))
+    int rc = check_stat(dir, name, fd, is_secret, &size, d);
+    if (rc == 0 && !(text = arena_alloc(dir->arena, size + 1)))
         rc = diag_set(d, ERR_NO_MEMORY, "no memory to read %s/%s", dir->path, name);
     if (rc == 0 && read_all(fd, text, size) < 0)
         rc = failed(dir, name, "read", d);

@@ -310,11 +310,10 @@ static int run_check(int argc, char **argv)
         "this site's Cheops, or credentials get no suffix.\n"
         "Exit status: 0 valid, 1 not, 2 the command line is wrong.\n"};
     struct asked asked = {.config = NULL};
-    char **rest;
-    int n, status;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
-    return check(&asked, rest[0]);
+    struct ctl_args args;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
+    return check(&asked, args.rest[0]);
 }
 
 int ctl_cmd_app(int argc, char **argv)

@@ -55,12 +55,12 @@ static int run_init(int argc, char **argv)
         "Makes the authority of a deployment: a private key, and the certificate that all its\n"
         "sites trust. Nothing that is there is overwritten.\n"};
     struct asked asked = {.dir = DEFAULT_DIR, .days = ROOT_DAYS};
-    char **rest, end[TIME_BYTES];
-    int n, status;
+    char end[TIME_BYTES];
+    struct ctl_args args;
     struct diag d = {0};
     struct ca ca;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
     int rc = ca_init(&ca, asked.dir, asked.days, &d);
     if (rc == 0)
         printf("The authority is in %s, valid until %s.\n"
@@ -105,21 +105,21 @@ static int run_issue(int argc, char **argv)
         "Makes a private key and a certificate for a site, and writes DIR/SITE.key and\n"
         "DIR/SITE.crt. A site that has one gets a new one: it is renewed.\n"};
     struct asked asked = {.dir = DEFAULT_DIR, .days = SITE_DAYS};
-    char **rest, before[CA_SERIAL_DIGITS + 1] = "";
-    int n, status;
+    char before[CA_SERIAL_DIGITS + 1] = "";
+    struct ctl_args args;
     struct diag d = {0};
     struct ca ca;
     const struct ca_entry *e;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
-    if (ca_check_site(rest[0], &d) < 0)
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
+    if (ca_check_site(args.rest[0], &d) < 0)
         return ctl_fail(&d);
     int rc = ca_open(&ca, asked.dir, CA_CHANGE, &d);
     if (rc == 0) {
-        const struct ca_entry *old = ca_index_newest(&ca.index, str_of(rest[0]));
+        const struct ca_entry *old = ca_index_newest(&ca.index, str_of(args.rest[0]));
         if (old && !old->revoked && old->expires > ca.now)
             snprintf(before, sizeof before, "%s", old->serial);
-        rc = ca_issue(&ca, rest[0], asked.days, &e, &d);
+        rc = ca_issue(&ca, args.rest[0], asked.days, &e, &d);
     }
     if (rc == 0)
         print_issued(&ca, e, before, asked.days);
@@ -142,22 +142,21 @@ static int run_revoke(int argc, char **argv)
         "Revokes every certificate of a site, or the one with that serial number, and writes\n"
         "DIR/" CA_CRL " anew. A site refuses what its own copy of that file lists.\n"};
     struct asked asked = {.dir = DEFAULT_DIR};
-    char **rest;
-    int n, status;
+    struct ctl_args args;
     size_t count = 0;
     struct diag d = {0};
     struct ca ca;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
     int rc = ca_open(&ca, asked.dir, CA_CHANGE, &d);
     if (rc == 0)
-        rc = ca_revoke(&ca, str_of(rest[0]), &count, &d);
+        rc = ca_revoke(&ca, str_of(args.rest[0]), &count, &d);
     if (rc == 0 && count)
         printf("%s: %zu certificate%s revoked\nCopy %s/" CA_CRL " to every site, and reload "
                "cheopsd there.\n",
-               rest[0], count, count == 1 ? "" : "s", asked.dir);
+               args.rest[0], count, count == 1 ? "" : "s", asked.dir);
     else if (rc == 0)
-        printf("%s: revoked before, nothing is left to revoke\n", rest[0]);
+        printf("%s: revoked before, nothing is left to revoke\n", args.rest[0]);
     ca_close(&ca);
     return rc == 0 ? CTL_OK : ctl_fail(&d);
 }
@@ -244,14 +243,13 @@ static int run_list(int argc, char **argv)
         "Lists every certificate that the authority has issued: valid, renewed (valid, but the\n"
         "site has a newer one), expired or revoked.\n"};
     struct asked asked = {.dir = DEFAULT_DIR};
-    char **rest;
-    int n, status;
+    struct ctl_args args;
     struct diag d = {0};
     struct ca ca;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
     int rc = ca_open(&ca, asked.dir, CA_READ, &d);
-    status = rc < 0 ? ctl_fail(&d) : asked.json ? list_json(&ca) : list_table(&ca);
+    int status = rc < 0 ? ctl_fail(&d) : asked.json ? list_json(&ca) : list_table(&ca);
     ca_close(&ca);
     return status;
 }

@@ -170,11 +170,10 @@ int ctl_cmd_explain(int argc, char **argv)
         "configuration nothing is known of the other sites' states and distances; a running\n"
         "cheopsd (--admin) knows them.\n"};
     struct asked asked = {.config = CTL_CONFIG};
-    char **rest;
-    int n, status;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
-    asked.method = rest[0];
-    asked.url = rest[1];
+    struct ctl_args args;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
+    asked.method = args.rest[0];
+    asked.url = args.rest[1];
     return asked.admin ? explain_live(&asked) : explain_offline(&asked);
 }

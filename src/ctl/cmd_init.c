@@ -80,13 +80,12 @@ int ctl_cmd_init(int argc, char **argv)
         COUNT_OF(options),
         "Writes a configuration to begin with: every key, what it takes and its default, as\n"
         "comments. FILE (" CTL_CONFIG ") must not exist; - is standard output.\n"};
-    char **rest;
-    int n, status;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
+    struct ctl_args args;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
     if (!scope_is_site_name(str_of(asked.site))) {
         fprintf(stderr, "cheops: '%s' is not a name for a site\n", asked.site);
         return CTL_USAGE;
     }
-    return init(n ? rest[0] : CTL_CONFIG, str_of(asked.site));
+    return init(args.n ? args.rest[0] : CTL_CONFIG, str_of(asked.site));
 }

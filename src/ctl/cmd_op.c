@@ -301,10 +301,9 @@ static int run_order(int argc, char **argv)
         "take-one or reverse-order; creates that is called create. An operation may bear the\n"
         "\"life\" of the resource that it belongs to; it is found from what it saw else.\n"};
     struct asked asked = {.json = false};
-    char **rest;
-    int n, status;
-    if (!ctl_read(&syntax, argc, argv, &asked, &rest, &n, &status))
-        return status;
+    struct ctl_args args;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
     if (!asked.matrix || !asked.operations) {
         fputs("cheops: op order needs --matrix FILE and --ops FILE\n", stderr);
         return CTL_USAGE;

@@ -12,6 +12,9 @@ static const struct ctl_command commands[] = {
     {"init", ctl_cmd_init, "write a configuration to begin with"},
     {"op", ctl_cmd_op, "the order of operations under a resolution matrix"},
     {"scope", ctl_cmd_scope, "check a scope and print its canonical form"},
+    {"sites", ctl_cmd_sites, "show the sites as a running cheopsd sees them"},
+    {"transactions", ctl_cmd_transactions,
+     "show the requests that a running cheopsd has under way"},
 };
 
 static int run(int argc, char **argv)

@@ -142,23 +142,23 @@ static bool take_found(const struct ctl_syntax *s, int found, char **argv, void 
     return false;
 }
 
-bool ctl_read(const struct ctl_syntax *s, int argc, char **argv, void *to, char ***rest, int *n,
-              int *status)
+bool ctl_read(const struct ctl_syntax *s, int argc, char **argv, void *to, struct ctl_args *args)
 {
     struct option options[MAX_OPTIONS + 2];
     fill(s, options);
     opterr = 0;
     optind = 0; /* anew, also after another command's */
     for (int found; (found = getopt_long(argc, argv, ":h", options, NULL)) != -1;)
-        if (!take_found(s, found, argv, to, status))
+        if (!take_found(s, found, argv, to, &args->status))
             return false;
-    *rest = argv + optind;
-    *n = argc - optind;
-    if (*n >= s->min && *n <= s->max)
+    int n = argc - optind;
+    args->rest = argv + optind;
+    args->n = n;
+    if (n >= s->min && n <= s->max)
         return true;
     fprintf(stderr, "cheops: %s takes %s, and %d argument%s given\n", s->command,
-            s->arguments[0] ? s->arguments : "no argument", *n, *n == 1 ? " is" : "s are");
-    *status = wrong(s);
+            s->arguments[0] ? s->arguments : "no argument", n, n == 1 ? " is" : "s are");
+    args->status = wrong(s);
     return false;
 }
 

@@ -6,8 +6,8 @@
  *         …
  *     };
  *     static const struct ctl_syntax syntax = {"ca issue", "SITE", 1, 1, options, …};
- *     if (!ctl_read(&syntax, argc, argv, &asked, &names, &status))
- *         return status;
+ *     if (!ctl_read(&syntax, argc, argv, &asked, &args))
+ *         return args.status;
  */
 #ifndef CTL_OPTIONS_H
 #define CTL_OPTIONS_H
@@ -46,11 +46,17 @@ struct ctl_syntax {
     const char *text; /* what it does: lines, each with its line feed */
 };
 
-/* Reads the command line into the members of `to`; argv[0] is the command's own name. True: *rest
- * are the arguments, of which there are *n. False: all was said (help, or what is wrong), and
- * *status is the exit status. argv is put in another order. */
-bool ctl_read(const struct ctl_syntax *s, int argc, char **argv, void *to, char ***rest, int *n,
-              int *status);
+/* What is left of a command line. */
+struct ctl_args {
+    char **rest; /* arguments, which are in argv */
+    int n;
+    int status; /* of the exit, when there is nothing more to do */
+};
+
+/* Reads the command line into the members of `to`; argv[0] is the command's own name. False: all
+ * was said (help, or what is wrong), args->status is the exit status. argv is put in another order.
+ */
+bool ctl_read(const struct ctl_syntax *s, int argc, char **argv, void *to, struct ctl_args *args);
 
 /* Prints what diag says, for people, after "cheops: ". Returns CTL_FAILED. */
 struct diag;

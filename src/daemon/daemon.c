@@ -119,7 +119,7 @@ static int start_workers(struct daemon *x, struct diag *d)
 
 static void stop_workers(struct daemon *x)
 {
-    for (size_t i = 0; x->threads && i < x->n_threads; i++) {
+    for (size_t i = 0; x->threads && x->workers && i < x->n_threads; i++) {
         struct worker_thread *t = &x->threads[i];
         if (t->runs) {
             rt_loop_stop(t->loop);
@@ -127,6 +127,7 @@ static void stop_workers(struct daemon *x)
         } else {
             proxy_worker_destroy(&t->worker);
         }
+        x->workers[i] = NULL; /* what it was asked and did not see is answered without it */
         if (t->loop)
             rt_loop_destroy(&t->loop);
     }

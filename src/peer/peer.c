@@ -14,6 +14,7 @@ struct other {
     _Atomic uint32_t next_row;        /* where the row of round trips that it is told goes on */
     _Atomic uint32_t description;     /* enum peer_description, of its last hello */
     struct counter connections, legs; /* of the site, here */
+    _Atomic int64_t not_after;        /* of the certificate that it showed last; 0: none so far */
 };
 
 struct peer {
@@ -103,6 +104,14 @@ enum peer_description peer_description_of(const struct peer *p, size_t site)
                                                        memory_order_relaxed);
 }
 
+int64_t peer_not_after(const struct peer *p, size_t site)
+{
+    CHECK(site < p->cfg->n_sites);
+    if (site == p->cfg->self)
+        return p->cfg->peers.server ? rt_tls_not_after(p->cfg->peers.server) : 0;
+    return atomic_load_explicit(&p->others[site].not_after, memory_order_relaxed);
+}
+
 /* ---- who is at the other end */
 
 /* The other site that the verified certificate bears the name of, or -1 with why in d. */
@@ -120,6 +129,9 @@ static long certified_site(const struct peer *p, const struct rt_stream *s, stru
                  STR_ARG(name));
     else if (site == (long)p->cfg->self)
         diag_set(d, ERR_PEER_UNKNOWN, "its certificate bears this site's own name");
+    else
+        atomic_store_explicit(&p->others[site].not_after, rt_stream_peer_not_after(s),
+                              memory_order_relaxed);
     return site == (long)p->cfg->self ? -1 : site;
 }
 

@@ -44,6 +44,9 @@ enum peer_description {
     PEER_DESCRIPTION_DIFFERS,
 };
 enum peer_description peer_description_of(const struct peer *p, size_t site);
+/* End of validity of the certificate that a site showed last (of this site's own), seconds since
+ * 1970; 0: none so far, or the links are plain. */
+int64_t peer_not_after(const struct peer *p, size_t site);
 
 /* ---- the peers' listener */
 

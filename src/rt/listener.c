@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -76,6 +77,22 @@ int rt_listen(const struct rt_address *at, bool reuse_port, unsigned mode, int *
     if (e == EADDRINUSE)
         diag_hint(d, "another process listens there, or a file that is no socket is in the way");
     return ERR_SYSTEM;
+}
+
+int rt_listen_group(const struct rt_address *at, struct str group, struct diag *d)
+{
+    char name[64], memory[4096];
+    struct group entry, *found = NULL;
+    struct out o;
+    out_init(&o, name, sizeof name - 1);
+    out_str(&o, group);
+    name[o.n] = 0;
+    if (o.overflowed || getgrnam_r(name, &entry, memory, sizeof memory, &found) != 0 || !found)
+        return diag_set(d, ERR_NOT_FOUND, "there is no group '%.*s'", STR_ARG(group));
+    if (chown(at->un.sun_path, (uid_t)-1, found->gr_gid) < 0)
+        return diag_set(d, ERR_SYSTEM, "%s cannot be given to the group '%s': %s", at->un.sun_path,
+                        name, strerrordesc_np(errno));
+    return 0;
 }
 
 /* ---- accepting */

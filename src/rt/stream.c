@@ -329,6 +329,12 @@ int rt_stream_peer_uid(const struct rt_stream *s, uid_t *uid)
     return 0;
 }
 
+bool rt_stream_peer_is_trusted(const struct rt_stream *s)
+{
+    uid_t uid;
+    return rt_stream_peer_uid(s, &uid) == 0 && (uid == 0 || uid == geteuid());
+}
+
 struct str rt_stream_why(const struct rt_stream *s)
 {
     struct str tls = rt_stream_tls_error(s);

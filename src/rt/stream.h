@@ -127,6 +127,8 @@ int rt_stream_peer(const struct rt_stream *s, struct rt_address *out) MUST_USE;
 int rt_stream_local(const struct rt_stream *s, struct rt_address *out) MUST_USE;
 /* The user at the other end of a Unix socket. ERR_UNSUPPORTED for others. */
 int rt_stream_peer_uid(const struct rt_stream *s, uid_t *uid) MUST_USE;
+/* Whether it is root, or the user that this process runs as. */
+bool rt_stream_peer_is_trusted(const struct rt_stream *s);
 /* Why TLS failed, as OpenSSL says; "" when there is nothing. */
 struct str rt_stream_tls_error(const struct rt_stream *s);
 /* Why the stream failed: what TLS or the system says, else the text of its code. */
@@ -134,6 +136,9 @@ struct str rt_stream_why(const struct rt_stream *s);
 /* The verified peer's URI SANs that begin with `prefix`: the first, copied into to[n]; absent:
  * none, or longer, or no verified certificate. */
 struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char *to, size_t n);
+
+/* End of validity of the verified peer's certificate, seconds since 1970; 0: there is none. */
+int64_t rt_stream_peer_not_after(const struct rt_stream *s);
 
 /* ---- TLS contexts, immutable and shared between threads, reference-counted ------------------ */
 
@@ -178,6 +183,9 @@ struct rt_listener {
  * `mode` sets its permissions. Gives the descriptor. ERR_SYSTEM with address and reason in d. */
 int rt_listen(const struct rt_address *at, bool reuse_port, unsigned mode, int *fd,
               struct diag *d) MUST_USE;
+/* Gives the file of a Unix socket to a group, for its `mode`. ERR_NOT_FOUND: there is no such
+ * group; ERR_SYSTEM: it may not be given to it. */
+int rt_listen_group(const struct rt_address *at, struct str group, struct diag *d) MUST_USE;
 /* Begins to accept on fd, which the listener takes, also on error. Loops may share a socket through
  * descriptors of their own (dup); a connection then wakes one of them. At most RT_ACCEPT_TURN
  * accepts at once before others run. ERR_SYSTEM, ERR_NO_MEMORY. */

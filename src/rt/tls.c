@@ -47,7 +47,7 @@ static int no_passphrase(char *to, int n, int writing, void *context)
     return -1;
 }
 
-static int64_t seconds_of(const ASN1_TIME *t)
+int64_t rt_tls_seconds(const ASN1_TIME *t)
 {
     struct tm tm;
     return t && ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
@@ -68,7 +68,7 @@ static int load_certificate(struct rt_tls *t, const struct rt_tls_config *c, str
     if (SSL_CTX_use_PrivateKey_file(t->ctx, c->key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(t->ctx) != 1)
         return refuse(d, "key", c->key);
-    t->not_after = seconds_of(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
+    t->not_after = rt_tls_seconds(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
     return 0;
 }
 

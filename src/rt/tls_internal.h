@@ -24,6 +24,9 @@ int rt_tls_on_verify(int is_good, X509_STORE_CTX *store);
 /* Writes the reasons in OpenSSL's queue of this thread, the first first, and empties it. */
 void rt_tls_print_errors(struct out *o);
 
+/* Seconds since 1970; 0: it cannot be read. */
+int64_t rt_tls_seconds(const ASN1_TIME *t);
+
 /* What a stream with TLS has more. */
 struct rt_tls_session {
     SSL *ssl;

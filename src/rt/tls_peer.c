@@ -49,13 +49,25 @@ int rt_tls_on_verify(int is_good, X509_STORE_CTX *store)
     return is_good;
 }
 
-struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char *to, size_t n)
+/* NULL: there is none, or it was not verified. */
+static X509 *verified_certificate(const struct rt_stream *s)
 {
     SSL *ssl = s->ssl ? s->ssl->ssl : NULL;
     if (!ssl || s->is_connecting || !(SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) ||
         SSL_get_verify_result(ssl) != X509_V_OK)
-        return STR_NULL;
-    X509 *certificate = SSL_get0_peer_certificate(ssl);
+        return NULL;
+    return SSL_get0_peer_certificate(ssl);
+}
+
+int64_t rt_stream_peer_not_after(const struct rt_stream *s)
+{
+    X509 *certificate = verified_certificate(s);
+    return certificate ? rt_tls_seconds(X509_get0_notAfter(certificate)) : 0;
+}
+
+struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char *to, size_t n)
+{
+    X509 *certificate = verified_certificate(s);
     if (!certificate)
         return STR_NULL;
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);

@@ -6,7 +6,8 @@ import signal
 import subprocess
 
 import pytest
-from support import BUILD, Site, until
+from support import BUILD, TOP, Site, until
+from support.origin import hang, read_request
 
 
 def cheops(*arguments, status=0):
@@ -37,7 +38,7 @@ class TlsSite(Site):
 
     def error_about(self, other):
         row = next(s for s in self.admin("/v1/sites")[1]["sites"] if s["site"] == other.name)
-        return row.get("error", "") if row["state"] == "down" else ""
+        return (row["error"] or "") if row["state"] == "down" else ""
 
 
 @pytest.fixture
@@ -91,8 +92,8 @@ def test_a_site_with_anothers_certificate_gets_nothing(authority, tls_sites):
     nantes.take_certificate(authority)
     paris.take_certificate(authority, "Lyon")
     start(tls_sites)
-    until(lambda: "has no certificate of it" in nantes.error_about(paris), "Nantes to refuse Paris")
-    until(lambda: "names no site" in paris.error_about(nantes), "Paris to be refused")
+    until(lambda: "bears the name 'Lyon'" in nantes.error_about(paris), "Nantes to refuse Paris")
+    until(lambda: "refuses this site" in paris.error_about(nantes), "Paris to be refused")
     assert nantes.ask(Scope="{a: Paris}")[0] == 503
     assert paris.ask(Scope="{a: Nantes}")[0] == 503
     assert not nantes.service.requests and not paris.service.requests
@@ -179,3 +180,96 @@ def test_no_proxy_of_the_environment_is_asked(make_sites, monkeypatch):
     for name in ("http_proxy", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert explain("--admin", nantes.socket, "GET", "/a/things").returncode == 0
+
+
+# ---- sites, transactions
+
+def table(text):
+    """The rows of a table by their first cell, each a dict by title; and the lines behind it."""
+    lines = text.splitlines()
+    starts = [m.start() for m in re.finditer(r"(?<!\S)\S", lines[0].replace("ROUND TRIP", "ROUND-TRIP"))]
+    titles = [lines[0][a:b].strip() for a, b in zip(starts, starts[1:] + [None])]
+    rows, rest = {}, []
+    for line in lines[1:]:
+        if re.match(r"\S+: |\d+ ", line):
+            rest.append(line)
+        else:
+            cells = [line[a:b].strip() for a, b in zip(starts, starts[1:] + [None])]
+            rows[cells[0]] = dict(zip(titles, cells))
+    return rows, rest
+
+
+def site_rows(site):
+    return {s["site"]: s for s in json.loads(cheops("sites", "--json", "--admin", site.socket))["sites"]}
+
+
+def test_sites_shows_who_is_up_and_how_long_certificates_last(authority, tls_sites):
+    nantes, paris = tls_sites
+    cheops("ca", "issue", "--dir", authority, "--days", "20", "Paris")
+    for site in tls_sites:
+        site.take_certificate(authority)
+    start(tls_sites)
+    until(lambda: nantes.sees(paris, "up"), "Paris to be up")
+    rows = site_rows(nantes)
+    assert rows["Nantes"]["self"] and not rows["Paris"]["self"]
+    assert rows["Nantes"]["heard_ms"] is None and rows["Nantes"]["rtt_us"] is None
+    assert rows["Nantes"]["certificate"]["days_left"] in (364, 365)
+    assert rows["Paris"]["certificate"]["days_left"] in (19, 20)
+    listed = json.loads(cheops("ca", "list", "--json", "--dir", authority))["certificates"]
+    assert rows["Paris"]["certificate"]["not_after"] == listed[-1]["expires"]
+    assert rows["Paris"]["state"] == "up" and rows["Paris"]["error"] is None
+    assert rows["Paris"]["description"] == rows["Nantes"]["description"] == "same"
+    assert 0 <= rows["Paris"]["heard_ms"] < 20000 and rows["Paris"]["rtt_us"] > 0
+    shown, remarks = table(cheops("sites", "--admin", nantes.socket))
+    assert shown["Nantes"]["STATE"] == "here" and shown["Paris"]["STATE"] == "up"
+    assert re.fullmatch(r"(19|20) days left", shown["Paris"]["CERTIFICATE"])
+    assert re.fullmatch(r"[\d.]+ ms ± [\d.]+ ms", shown["Paris"]["ROUND TRIP"])
+    assert remarks == [f"Paris: its certificate ends on {listed[-1]['expires']}; `cheops ca issue Paris` renews it"]
+
+
+def test_sites_shows_who_was_never_heard_and_why(tmp_path):
+    nantes, paris = Site("Nantes", tmp_path), Site("Paris", tmp_path)
+    try:
+        nantes.start([paris])
+        until(lambda: nantes.sees(paris, "down"), "Paris to be down")
+        row = site_rows(nantes)["Paris"]
+        assert row["heard_ms"] is row["rtt_us"] is row["jitter_us"] is row["certificate"] is row["description"] is None
+        assert "does not take connections" in row["error"]
+        shown, remarks = table(cheops("sites", "--admin", nantes.socket))
+        assert {shown["Paris"][title] for title in ("HEARD", "ROUND TRIP", "CERTIFICATE", "DESCRIPTION")} == {"-"}
+        assert len(remarks) == 1 and remarks[0].startswith("Paris: ") and "does not take connections" in remarks[0]
+    finally:
+        nantes.stop()
+        paris.stop()
+
+
+def test_sites_shows_whose_description_differs(tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text((TOP / "apps/example.yaml").read_text() + "\n# another one\n")
+    nantes, paris = Site("Nantes", tmp_path), Site("Paris", tmp_path, application=other)
+    try:
+        start([nantes, paris])
+        until(lambda: nantes.sees(paris, "up"), "Paris to be up")
+        shown, remarks = table(cheops("sites", "--admin", nantes.socket))
+        assert shown["Paris"]["DESCRIPTION"] == "differs"
+        assert remarks == ["Paris: its description of the application is not the one here"]
+    finally:
+        nantes.stop()
+        paris.stop()
+
+
+def test_transactions_shows_what_is_under_way(make_site):
+    site = make_site([read_request, hang])
+    shown, rest = table(cheops("transactions", "--admin", site.socket))
+    assert shown == {} and rest == []
+    with site.client() as client:
+        client.send(b"GET /a/things/1?token=secret HTTP/1.1\r\nHost: x\r\nX-Auth-Token: secret\r\n\r\n")
+        until(lambda: len(site.transactions()) == 1, "the transaction to be there")
+        text = cheops("transactions", "--admin", site.socket)
+        told = cheops("transactions", "--json", "--admin", site.socket)
+    (row,), rest = table(text)[0].values(), table(text)[1]
+    assert (row["METHOD"], row["PATH"], row["SERVICE"], row["SITE"]) == ("GET", "/a/things/1", "a", "Nantes")
+    assert (row["CLIENT"], row["SCOPE"], rest) == ("127.0.0.1", "-", [])
+    assert json.loads(told)["live"] == 1 and json.loads(told)["silent_workers"] == 0
+    assert row["TRANSACTION"] == json.loads(told)["transactions"][0]["id"]
+    assert "secret" not in text + told
