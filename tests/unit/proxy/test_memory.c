@@ -5,7 +5,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#define SMALL 512 /* identifiers: one bucket in each shard */
+#define SMALL    512 /* identifiers: one bucket in each shard */
+#define ID_BYTES 32
 
 static struct proxy_memory *memory;
 static char block[4096];
@@ -26,7 +27,7 @@ static int end(void **state)
 
 static struct str id_of(unsigned n, char *to)
 {
-    return (struct str){to, (size_t)sprintf(to, "req-%08x", n)};
+    return (struct str){to, (size_t)snprintf(to, ID_BYTES, "req-%08x", n)};
 }
 
 static bool has(struct str id, uint64_t now_ms)
