@@ -1,27 +1,13 @@
 /* cheops scope check: the language's parser and checks on the command line. */
-#include "ctl/ctl.h"
+#include "base/check.h"
+#include "ctl/options.h"
 #include "scope/scope.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define MAX_NAMES_BYTES   (1024 * 1024)
 #define MAX_MESSAGE_BYTES (8 * 1024)
-
-#define USAGE                                                                                      \
-    "usage: cheops scope check [--json] [--services NAME,...] [--sites NAME,...] EXPRESSION\n"
-
-static const char help[] = USAGE
-    "\n"
-    "Prints the canonical form of a scope, or what is wrong with it.\n"
-    "\n"
-    "  --json           the answer as one line of JSON\n"
-    "  --services LIST  refuse keys that are not in this list (services, resource types)\n"
-    "  --sites LIST     refuse sites that are not in this list\n"
-    "\n"
-    "EXPRESSION '-' reads one expression a line from standard input and answers each with a line.\n"
-    "Exit status: 0 all are scopes, 1 one is not, 2 the command line is wrong.\n";
 
 struct check {
     struct scope_names names;
@@ -144,55 +130,65 @@ static int answer_lines(const struct check *c)
     return status;
 }
 
-static int run_check(int argc, char **argv, struct arena *arena)
+struct asked {
+    bool is_json;
+    const char *services, *sites;
+};
+
+static const struct ctl_option options[] = {
+    {"json", CTL_FLAG, offsetof(struct asked, is_json), NULL, "the answer as one line of JSON", 0,
+     0},
+    {"services", CTL_TEXT, offsetof(struct asked, services), "LIST",
+     "refuse keys that are not in this list (services, resource types)", 0, 0},
+    {"sites", CTL_TEXT, offsetof(struct asked, sites), "LIST",
+     "refuse sites that are not in this list", 0, 0},
+};
+
+static const struct ctl_syntax syntax = {
+    "scope check",
+    "EXPRESSION",
+    1,
+    1,
+    options,
+    COUNT_OF(options),
+    "Prints the canonical form of a scope, or what is wrong with it. EXPRESSION '-' reads one\n"
+    "expression a line from standard input and answers each with a line. A LIST is names with\n"
+    "commas between them.\n"
+    "Exit status: 0 all are scopes, 1 one is not, 2 the command line is wrong.\n",
+};
+
+/* A list that is given and empty is a list: it refuses every name. */
+static int check_asked(const struct asked *asked, struct str text, struct arena *arena)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"services", required_argument, NULL, 's'},
-                                            {"sites", required_argument, NULL, 'S'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    static char program[] = "cheops"; /* what getopt_long's messages begin with */
-    struct check c = {.is_json = false};
-    argv[0] = program;
-    for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        if (o == 'j') {
-            c.is_json = true;
-        } else if (o == 's') {
-            c.names.services = split_names(str_of(optarg), arena, &c.names.n_services);
-        } else if (o == 'S') {
-            c.names.sites = split_names(str_of(optarg), arena, &c.names.n_sites);
-        } else {
-            fputs(o == 'h' ? help : USAGE, o == 'h' ? stdout : stderr);
-            return o == 'h' ? CTL_OK : CTL_USAGE;
-        }
-    }
+    struct check c = {.is_json = asked->is_json};
+    if (asked->services)
+        c.names.services = split_names(str_of(asked->services), arena, &c.names.n_services);
+    if (asked->sites)
+        c.names.sites = split_names(str_of(asked->sites), arena, &c.names.n_sites);
     if (arena_overflowed(arena)) {
         fputs("cheops: the lists of names are too long\n", stderr);
         return CTL_FAILED;
     }
-    if (argc - optind != 1) {
-        fprintf(stderr, "cheops: scope check takes one expression, %d are given\n" USAGE,
-                argc - optind);
-        return CTL_USAGE;
-    }
-    struct str text = str_of(argv[optind]);
     return str_eq(text, STR("-")) ? answer_lines(&c) : answer(&c, text, false);
+}
+
+static int cmd_check(int argc, char **argv)
+{
+    struct asked asked = {0};
+    struct ctl_args args;
+    struct arena arena;
+    if (!ctl_read(&syntax, argc, argv, &asked, &args))
+        return args.status;
+    arena_init(&arena, NULL, 0, MAX_NAMES_BYTES);
+    int status = check_asked(&asked, str_of(args.rest[0]), &arena);
+    arena_fini(&arena);
+    return status;
 }
 
 int ctl_cmd_scope(int argc, char **argv)
 {
-    struct arena arena;
-    struct str sub = str_of(argc > 1 ? argv[1] : "");
-    if (str_eq(sub, STR("--help")) || str_eq(sub, STR("-h"))) {
-        fputs(help, stdout);
-        return CTL_OK;
-    }
-    if (!str_eq(sub, STR("check"))) {
-        fprintf(stderr, "cheops: scope takes the word check, not '%.*s'\n" USAGE, STR_ARG(sub));
-        return CTL_USAGE;
-    }
-    arena_init(&arena, NULL, 0, MAX_NAMES_BYTES);
-    int status = run_check(argc - 1, argv + 1, &arena);
-    arena_fini(&arena);
-    return status;
+    static const struct ctl_command commands[] = {
+        {"check", cmd_check, "check a scope and print its canonical form"},
+    };
+    return ctl_dispatch("cheops scope", commands, COUNT_OF(commands), argc, argv);
 }
