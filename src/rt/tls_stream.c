@@ -269,7 +269,9 @@ static int write_record(struct rt_stream *s, struct str record)
     }
     if (SSL_get_error(t->ssl, ret) == SSL_ERROR_SYSCALL) {
         ERR_clear_error();
-        return rt_stream_deafen(s, s->os_error); /* an alert, or an answer, may have come before */
+        t->can_recv =
+            true; /* an alert, or an answer, may have come before, and no event told yet */
+        return rt_stream_deafen(s, s->os_error);
     }
     int rc = judge(s, ret, &wanted);
     if (rc == ERR_AGAIN) {

@@ -55,6 +55,32 @@ static void test_gone(void **state)
     close_pair(l, &a, &b);
 }
 
+/* What came before a reset can be read, also when a write finds the reset before any event tells of
+ * either: so TLS 1.3 says that it refuses a certificate. */
+static void test_answered_then_reset(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    char got[16];
+    make_tls_pair(l, server_context(), client_context(), STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    while (b.stream.can_read)
+        assert_int_equal(rt_read(&b.stream, got, sizeof got), ERR_AGAIN);
+    assert_int_equal(put(&b.stream, "unread", 6), 6);
+    assert_int_equal(put(&a.stream, "answer", 6), 6);
+    rt_stream_close(&a.stream);
+    ssize_t rc;
+    do {
+        rc = put(&b.stream, "x", 1);
+    } while (rc > 0);
+    assert_int_equal(rc, ERR_RESET);
+    assert_true(b.stream.can_read);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), 6);
+    assert_memory_equal(got, "answer", 6);
+    assert_int_equal(rt_read(&b.stream, got, sizeof got), ERR_RESET);
+    close_pair(l, &a, &b);
+}
+
 /* ---- back-pressure and edges */
 
 static void test_large(void **state)
@@ -204,9 +230,11 @@ static void test_move(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LOOP_TEST(test_truncated),     LOOP_TEST(test_corrupt),        LOOP_TEST(test_gone),
-        LOOP_TEST(test_large),         LOOP_TEST(test_large_unshaken), LOOP_TEST(test_buffered),
-        LOOP_TEST(test_shutdown_full), LOOP_TEST(test_sealed),         LOOP_TEST(test_move),
+        LOOP_TEST(test_truncated), LOOP_TEST(test_corrupt),
+        LOOP_TEST(test_gone),      LOOP_TEST(test_answered_then_reset),
+        LOOP_TEST(test_large),     LOOP_TEST(test_large_unshaken),
+        LOOP_TEST(test_buffered),  LOOP_TEST(test_shutdown_full),
+        LOOP_TEST(test_sealed),    LOOP_TEST(test_move),
     };
     return cmocka_run_group_tests(tests, tls_make_files, tls_remove_files);
 }
