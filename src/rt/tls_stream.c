@@ -269,8 +269,8 @@ static int write_record(struct rt_stream *s, struct str record)
     }
     if (SSL_get_error(t->ssl, ret) == SSL_ERROR_SYSCALL) {
         ERR_clear_error();
-        t->can_recv =
-            true; /* an alert, or an answer, may have come before, and no event told yet */
+        /* An alert, or an answer, may have come before, and no event told yet. */
+        t->can_recv = true;
         return rt_stream_deafen(s, s->os_error);
     }
     int rc = judge(s, ret, &wanted);
