@@ -21,6 +21,7 @@ from .wait import until
 TOPOLOGY = os.path.join(TOP, "lab", "topologies", "three.yaml")
 DEBIAN_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # so that openstack, python3 and curl are Debian's
 SEEN_S = 60
+SITES = "build/cheops sites --admin $CHEOPS_LAB/sites/Nantes/cheops.sock"
 AT_ONCE_S = 2      # the longest that a refusal may take here; a time-out would be at least 5 s
 
 
@@ -41,9 +42,13 @@ class Demo:
         return f"curl {options} -H \"X-Auth-Token: $TOKEN\" \\\n      {field}'{url or self.images}'"
 
     def measured(self, site, within_ms):
-        """The sites that are nearer to a site than that, by its own measurements."""
-        return {name for name, entry in self.lab.cheops[site].sites().items()
-                if entry["state"] == "up" and entry["rtt_us"] <= within_ms * 1000}
+        """The sites that are nearer to a site than that, itself too, by its own measurements."""
+        near = set()
+        for name, entry in self.lab.cheops[site].sites().items():
+            rtt_us = 0 if entry["self"] else entry["rtt_us"]  # null: not measured yet
+            if entry["state"] == "up" and rtt_us is not None and rtt_us <= within_ms * 1000:
+                near.add(name)
+        return near
 
     def sees(self, site, states):
         """Waits until a site sees the others as given: {site: state}."""
@@ -124,6 +129,8 @@ class Demo:
         show.title("Around")
         show.text("How far the sites are from each other is measured all the time. The lab's links delay what passes:")
         show.run("lab/lab status | grep ' link '", sees=["link Nantes to Paris: up, 4ms", "link Nantes to Lyon: up, 20ms"])
+        show.text("What Nantes knows of the sites, its daemon says:")
+        show.run(SITES, sees=["^Nantes +here ", "^Paris +up ", "^Lyon +up "])
         until(lambda: self.measured("Nantes", 30) == {"Nantes", "Paris"}, "Nantes to measure Paris within 30 ms", SEEN_S)
         show.text("So, within 30 ms of Nantes are Nantes itself and Paris. `cheops explain` says what a scope means for\n"
                   "a request without running it.")
@@ -156,6 +163,7 @@ class Demo:
         show.title("Paris is cut off")
         show.run("lab/lab isolate Paris")
         show.wait("Nantes finds that Paris is down", lambda: self.sees("Nantes", {"Paris": "down", "Lyon": "up"}))
+        show.run(SITES, sees=["^Paris +down ", "^Lyon +up "])
         timed = "-s -o /dev/null -w '%{http_code} in %{time_total} s\\n'"
         show.text("Nantes goes on with what is its own.")
         show.run(self.curl(None, options=timed), sees=["^200 in "], within_s=AT_ONCE_S)
