@@ -11,6 +11,7 @@ class Recorder:
 
     def __init__(self):
         self.requests = []
+        self.instead = {}  # answers that replace those below: {(method, path): (status, fields, body)}
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.recorder = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -55,6 +56,7 @@ class Recorder:
             ("GET", "/image"): (300, {}, {"versions": [images]}),
             ("GET", "/image/v2/images"): (200, {}, {"images": []}),
         }
+        answers.update(self.instead)
         return answers.get((method, path.rstrip("/") or "/"), (404, {}, {"error": {"message": "none", "code": 404}}))
 
     def catalogue(self):

@@ -131,6 +131,23 @@ def test_a_mapping_in_clouds_yaml_is_refused_with_what_to_do(services, run, tmp_
     assert "put it in quotes" in said and services.requests == []
 
 
+@pytest.mark.parametrize("body", [{"error": {"message": "Paris is known to be down", "code": 503}},
+                                  {"title": "the site is known to be down", "detail": "Paris is known to be down"}])
+@pytest.mark.parametrize("asked", [IMAGES, IMAGE_VERSIONS, TOKEN, IDENTITY_VERSION])
+def test_openstack_names_the_site_that_is_down_and_asks_once(asked, body, services, run):
+    services.instead[asked] = (503, {"Cheops-Error": "site-down", "Retry-After": "1"}, body)
+    said = run(["/usr/bin/openstack", "--os-scope", SCOPE, "image", "list"], credentials(services.url), status=1)
+    assert "Paris is known to be down (site-down, HTTP 503)" in said
+    assert [(r["method"], r["path"]) for r in services.requests].count(asked) == 1
+
+
+def test_openstack_repeats_what_is_no_refusal_of_the_scope(services, run, tmp_path):
+    services.instead[IMAGES] = (503, {"Cheops-Error": "overloaded"}, {"error": {"message": "busy", "code": 503}})
+    write_clouds(tmp_path, services.url, scope=SCOPE, image_status_code_retries=1)
+    run(["/usr/bin/openstack", "--os-cloud", "nantes", "image", "list"], status=1)
+    assert [(r["method"], r["path"]) for r in services.requests].count(IMAGES) == 2
+
+
 def test_openstack_names_the_option_in_its_help(run):
     said = run(["/usr/bin/openstack", "--help"])
     assert "--os-scope" in said and "OS_SCOPE" in said

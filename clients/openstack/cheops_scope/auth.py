@@ -2,7 +2,8 @@
 
 A plugin is asked for what goes into a request (get_headers), and given a session where it has to ask for
 something itself: discovery of versions, a token. Both get the field `Scope` (docs/scope-lang.md, section 5).
-Nothing is changed in a session, which other plugins may share, nor in a plugin without a scope.
+A session, which other plugins may share, is left as it is but for a hook that looks at the answers to requests
+with a scope. Nothing is changed in a plugin without one.
 """
 import copy
 import functools
@@ -16,10 +17,42 @@ FIELD = "Scope"
 ENVIRONMENT = "OS_SCOPE"
 DEST = "cheops_scope"  # `scope` is where the loaders of OpenID Connect keep their `openid-scope`
 
+# What Cheops answers, and no service: the scope is wrong, or a site that it names does not take part.
+REFUSALS = ("scope-", "site-")
+
 # The methods of plugins that are given a session; each kind of plugin has some of them.
 WITH_SESSION = ["get_access", "get_all_version_data", "get_api_major_version", "get_auth_ref", "get_connection_params",
                 "get_discovery", "get_endpoint", "get_endpoint_data", "get_headers", "get_project_id",
                 "get_sp_auth_url", "get_sp_url", "get_token", "get_user_id"]
+
+
+class ScopeRefused(exceptions.ClientException):
+    """Cheops refused a request because of its scope. It is no HttpError, which discovery takes for "no such
+    version" and hides; and it is raised before openstacksdk repeats a 503 for a quarter of a minute."""
+
+
+def said_in(response):
+    """What an answer of Cheops says, in OpenStack's form of an error or in that of RFC 9457."""
+    try:
+        body = response.json()
+        said = body["error"]["message"] if "error" in body else body["detail"]
+    except (ValueError, KeyError, TypeError):
+        said = None
+    return said if isinstance(said, str) else response.reason
+
+
+def refuse(response, **_):
+    """A hook of requests for each answer: raises ScopeRefused for a refusal of the scope that was sent."""
+    error = response.headers.get("Cheops-Error", "")
+    if response.status_code >= 400 and FIELD in response.request.headers and error.startswith(REFUSALS):
+        raise ScopeRefused(f"{said_in(response)} ({error}, HTTP {response.status_code})")
+
+
+def watch_answers(session):
+    """Has the connections of a session look at answers, once; those to requests without a scope pass."""
+    hooks = session.session.hooks.setdefault("response", [])
+    if refuse not in hooks:
+        hooks.append(refuse)
 
 
 def option():
@@ -42,6 +75,7 @@ def field_value(scope):
 
 def scoped_session(session, scope):
     """The same session, but each request that is made by it carries the scope; same connections, same caches."""
+    watch_answers(session)
     if session.additional_headers.get(FIELD) == scope:
         return session
     scoped = copy.copy(session)
