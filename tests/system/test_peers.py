@@ -203,7 +203,7 @@ def test_the_wrong_site_at_an_address(make_sites, script, said):
     origin = Origin(script)
     try:
         site = make_sites("Nantes", config=peers(Paris=origin.port, Lyon=1))[0]
-        until(lambda: said in state_of(site, "Paris").get("error", ""), f"an error that says {said}")
+        until(lambda: said in (state_of(site, "Paris").get("error") or ""), f"an error that says {said}")
         assert state_of(site, "Paris")["state"] == "down"
         assert not any(r.has("Cheops-Leg") for r in origin.requests)
     finally:
@@ -220,7 +220,7 @@ def test_the_wrong_certificate_at_an_address(make_sites, tls_authority, names, s
     origin = Origin(as_site("Paris"), tls=tls_authority.server_context("thief", *names))
     try:
         site = make_sites("Nantes", authority=tls_authority, config=peers(Paris=origin.port, Lyon=1))[0]
-        until(lambda: said in state_of(site, "Paris").get("error", ""), f"an error that says {said}")
+        until(lambda: said in (state_of(site, "Paris").get("error") or ""), f"an error that says {said}")
         status, fields, _ = site.ask(Scope="{a: Paris}", X_Auth_Token="secret")
         assert status in (502, 503) and fields["cheops-error"] in ("site-refused", "site-down")
         assert not any(b"secret" in c.raw for c in origin.connections)
@@ -556,7 +556,7 @@ def test_what_a_site_sends_bit_by_bit(make_sites):
     try:
         site = make_sites("Nantes", config=peers(Paris=origin.port))[0]
         until(lambda: state_of(site, "Paris")["state"] == "up", "Paris to be up")
-        until(lambda: "time" in state_of(site, "Paris").get("error", ""), "the second heartbeat to be given up")
+        until(lambda: "time" in (state_of(site, "Paris").get("error") or ""), "the second heartbeat to be given up")
     finally:
         origin.stop()
 
