@@ -46,8 +46,11 @@ class Process:
 
     def wait(self, seconds):
         """Waits until it has ended; gives its exit status. LabError when it has not after the seconds."""
-        until(lambda: not self.is_alive(), f"{self.name} to end", seconds, log=self.log)
-        return self.exit_status()
+        child = _children.get((self.pid, self.started))
+        # A leader may be a zombie while its other threads end: only then is there a status.
+        until(lambda: not self.is_alive() and (not child or child.poll() is not None), f"{self.name} to end", seconds,
+              log=self.log)
+        return child.returncode if child else None
 
 
 @dataclasses.dataclass
