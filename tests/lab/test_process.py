@@ -10,7 +10,8 @@ from cheops_lab.errors import LabError
 from cheops_lab.wait import until
 
 DEADLINE_S = 20
-STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
+FOREVER = ["tail", "-f", "/dev/null"]  # a process that does nothing until it is stopped
+STUBBORN = "trap '' TERM; echo ready; exec tail -f /dev/null"  # what is ignored stays ignored over exec
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def says(one, text):
 
 
 def test_a_process_is_noted_and_found_again(run):
-    one = run.start("one", ["sleep", "1000"])
+    one = run.start("one", FOREVER)
     again = process.Processes(run.run).get("one")
     assert again == one
     assert again.is_alive()
@@ -36,12 +37,12 @@ def test_a_process_is_noted_and_found_again(run):
 
 
 def test_it_knows_the_lab_and_what_it_is_given(run):
-    one = run.start("one", ["sh", "-c", "echo $CHEOPS_LAB_RUN $X; pwd; exec sleep 1000"], env={"X": "y"})
+    one = run.start("one", ["sh", "-c", "echo $CHEOPS_LAB_RUN $X; pwd; exec tail -f /dev/null"], env={"X": "y"})
     says(one, f"{run.run} y\n{run.run}\n")
 
 
 def test_stopping_ends_the_whole_group_and_forgets_it(run, is_gone):
-    one = run.start("one", ["sh", "-c", "sleep 1000 & echo $!; wait"])
+    one = run.start("one", ["sh", "-c", "tail -f /dev/null & echo $!; wait"])
     says(one, "\n")
     with open(one.log, encoding="utf-8") as log:
         child = int(log.read())
@@ -51,7 +52,7 @@ def test_stopping_ends_the_whole_group_and_forgets_it(run, is_gone):
 
 
 def test_a_group_without_its_leader_is_still_stopped(run, is_gone):
-    one = run.start("one", ["sh", "-c", "sleep 1000 & echo $!"])
+    one = run.start("one", ["sh", "-c", "tail -f /dev/null & echo $!"])
     until(lambda: not one.is_alive(), "the leader to end", DEADLINE_S)
     with open(one.log, encoding="utf-8") as log:
         child = int(log.read())
@@ -68,7 +69,7 @@ def test_what_ignores_sigterm_is_killed(run):
 
 
 def test_a_stranger_with_a_noted_pid_is_left_alone(run):
-    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    stranger = subprocess.Popen(FOREVER, start_new_session=True)
     try:
         noted = process.Process("old", stranger.pid, 1, "", [])
         assert not noted.is_alive()
@@ -80,9 +81,9 @@ def test_a_stranger_with_a_noted_pid_is_left_alone(run):
 
 
 def test_what_was_never_noted_is_found_by_its_mark(run):
-    child = subprocess.Popen(["sleep", "1000"], start_new_session=True,
+    child = subprocess.Popen(FOREVER, start_new_session=True,
                              env={**os.environ, process.MARK: run.run})
-    other = subprocess.Popen(["sleep", "1000"], start_new_session=True,
+    other = subprocess.Popen(FOREVER, start_new_session=True,
                              env={**os.environ, process.MARK: run.run + "-other"})
     try:
         run.stop_all()
@@ -100,7 +101,7 @@ def test_waiting_names_a_process_that_ended_and_shows_its_log(run):
 
 
 def test_waiting_ends_and_shows_the_log(run):
-    one = run.start("one", ["sh", "-c", "echo still thinking; exec sleep 1000"])
+    one = run.start("one", ["sh", "-c", "echo still thinking; exec tail -f /dev/null"])
     says(one, "thinking")
     with pytest.raises(LabError, match="(?s)waited 0.2 s in vain for an answer.*still thinking"):
         until(lambda: False, "an answer", 0.2, process=one)
@@ -112,7 +113,7 @@ def test_a_missing_command_is_named(run):
 
 
 def test_a_signal_reaches_the_leader(run):
-    one = run.start("one", ["sh", "-c", "trap 'echo hup' HUP; echo ready; while :; do sleep 0.1; done"])
+    one = run.start("one", ["sh", "-c", "tail -f /dev/null & trap 'echo hup' HUP; echo ready; while :; do wait; done"])
     says(one, "ready")
     one.send_signal(signal.SIGHUP)
     says(one, "hup")
@@ -127,15 +128,16 @@ def test_an_exit_status_is_kept(run):
 
 
 def test_waiting_for_an_end_has_a_deadline(run):
-    one = run.start("one", ["sleep", "1000"])
+    one = run.start("one", FOREVER)
     with pytest.raises(LabError, match="waited 0.2 s in vain for one to end"):
         one.wait(0.2)
     assert one.exit_status() is None
 
 
 def test_what_was_stopped_by_a_signal_ends_in_good_order(run):
-    one = run.start("one", ["sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done"])
+    one = run.start("one", ["sh", "-c", "tail -f /dev/null & trap 'exit 7' TERM; echo ready; while :; do wait; done"])
     says(one, "ready")
     one.send_signal(signal.SIGSTOP)
+    until(lambda: process.may_be_stopped(one.pid), "it to be stopped", DEADLINE_S)
     run.stop([one])
     assert one.exit_status() == 7

@@ -59,14 +59,14 @@ def test_what_is_not_as_said_is_counted(show, command, said, message):
 
 def test_a_command_that_does_not_end_is_ended(show, is_gone):
     with pytest.raises(LabError, match="was still running after 1 s"):
-        show.shell.run("echo $$ > pid; sleep 1000", seconds=1)
+        show.shell.run("echo $$ > pid; tail -f /dev/null", seconds=1)
     with open(os.path.join(show.shell.cwd, "pid"), encoding="utf-8") as pid:
         assert is_gone(int(pid.read()))
 
 
 def test_an_interrupt_ends_the_command(tmp_path, is_gone):
     script = ("from cheops_lab.show import Shell\n"
-              f"Shell({str(tmp_path)!r}).run('echo $$ > pid.new; mv pid.new pid; sleep 1000')")
+              f"Shell({str(tmp_path)!r}).run('echo $$ > pid.new; mv pid.new pid; tail -f /dev/null')")
     running = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL,
                                env={**os.environ, "PYTHONPATH": os.path.join(TOP, "lab")})
     until((tmp_path / "pid").exists, "the command to start", DEADLINE_S)
