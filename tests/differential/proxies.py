@@ -54,14 +54,6 @@ listen door
 """
 
 
-def reserve_port():
-    """A port that the kernel gives to nobody else while the socket is held; bound, not listening."""
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    held.bind(("127.0.0.1", 0))
-    return held
-
-
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
