@@ -94,11 +94,19 @@ def _all_pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
+def _has_threads(pid):
+    """Whether a process, whose leader may be a zombie, has threads that have not ended."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
+
+
 def _group_lives(group):
-    """Does a process group have a member that is not a zombie?"""
+    """Does a process group have a member that still does something?"""
     for pid in _all_pids():
         stat = _stat(pid)
-        if stat and stat.group == group and stat.state != "Z":
+        if stat and stat.group == group and (stat.state != "Z" or _has_threads(pid)):
             return True
     return False
 

@@ -13,7 +13,9 @@ import shutil
 import tempfile
 
 from .errors import LabError
+from .wait import until
 
+REMOVE_S = 10
 SOCKET_PATH_MAX = 107  # sun_path, less its final zero
 LONGEST_SOCKET = "sites/{site}/database.sock"
 
@@ -94,7 +96,11 @@ class Run:
         return read_json(self.path("options.json"))
 
     def remove(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Tried again while something that is ending still writes into it."""
+        def is_removed():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return not os.path.exists(self.folder)
+        until(is_removed, f"{self.folder} to be removed", REMOVE_S)
 
 
 def write_json(path, value):

@@ -1,7 +1,9 @@
 """Starting and stopping processes, also those that a crashed lab left."""
 import os
+import pathlib
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -59,6 +61,24 @@ def test_a_group_without_its_leader_is_still_stopped(run, is_gone):
     assert not is_gone(child)
     run.stop([one])
     assert is_gone(child)
+
+
+LEADERLESS = """
+import ctypes, signal, threading
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+threading.Thread(target=threading.Event().wait).start()
+print("ready", flush=True)
+ctypes.CDLL(None).syscall(60, 0)  # exit(2): this thread alone
+"""
+
+
+def test_threads_without_their_leader_are_still_stopped(run):
+    one = run.start("one", [sys.executable, "-c", LEADERLESS])
+    says_so = pathlib.Path(one.log)
+    until(lambda: "ready" in says_so.read_text() and not one.is_alive(), "the leader to end", DEADLINE_S)
+    assert len(os.listdir(f"/proc/{one.pid}/task")) > 1
+    run.stop([one], grace_s=0.3)
+    assert not os.path.exists(f"/proc/{one.pid}/task/{one.pid}") or len(os.listdir(f"/proc/{one.pid}/task")) == 1
 
 
 def test_what_ignores_sigterm_is_killed(run):
