@@ -46,6 +46,7 @@ def test_an_answer_that_is_not_2xx_refuses_the_run(stage):
 
 
 def test_system_calls_are_those_of_the_requests(stage):
-    """Reading and writing at both ends: four, whatever else there is."""
+    """Reading and writing at both ends: four, whatever else there is. A busy machine adds some in a hundred (a
+    connection more, a read that finds nothing); a call too many for each request would be one whole."""
     calls = count.system_calls(Cheops(stage))
-    assert 1.9 < calls["sendmsg"] < 2.1 and 1.9 < calls["recvfrom"] < 2.5 and calls["all"] < 6
+    assert 1.9 < calls["sendmsg"] < 2.5 and 1.9 < calls["recvfrom"] < 2.5 and calls["all"] < 6
