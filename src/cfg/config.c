@@ -68,7 +68,7 @@ static int read_application(struct yaml_reader *r, const struct yaml *n, void *o
 {
     struct cfg *c = o;
     struct str path;
-    struct app *app;
+    struct app *app = NULL;
     struct diag d = {0};
     int rc = yaml_text(r, n, &path);
     if (rc < 0)
@@ -77,6 +77,7 @@ static int read_application(struct yaml_reader *r, const struct yaml *n, void *o
     c->app_file = path;
     rc = path.p ? cfg_read_app(path.p, r->arena, &app, &d)
                 : diag_set(&d, ERR_NO_MEMORY, "%s is too large", r->file);
+    CHECK(rc < 0 || app);
     if (rc == 0)
         rc = yaml_array(r, app->n_services, sizeof *c->instances, &c->instances);
     if (rc == 0)

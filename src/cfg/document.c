@@ -1,4 +1,5 @@
 #include "cfg/document.h"
+#include "base/check.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -135,6 +136,7 @@ static int add_node(struct tree *t, struct yaml *y)
         t->root = y;
         return 0;
     }
+    CHECK(f->node);
     if (f->node->kind == YAML_MAP && !f->key)
         return add_key(t, f, y);
     if (f->node->kind == YAML_MAP) {

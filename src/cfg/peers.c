@@ -67,6 +67,7 @@ static int read_site(struct yaml_reader *r, const struct yaml *key, struct cfg_s
         rc = yaml_read(r, key->value, &site_table, &x);
     if (rc < 0)
         return rc;
+    CHECK(x.address); /* it is required */
     s->name = key->text;
     s->allow_kinds = ~(1u << APP_OPAQUE);
     if (rt_name_parse(&s->address, x.address->text, &d) < 0)

@@ -239,6 +239,7 @@ static int read_instance(struct yaml_reader *r, const struct yaml *key)
                           STR_ARG(key->text), STR_ARG(s->name));
     i->service = s;
     i->index = s->index;
+    CHECK(x.url); /* it is required */
     rc = read_url(r, x.url, i, &is_https);
     if (rc == 0)
         rc = instance_tls(r, &x, is_https, i);

@@ -275,16 +275,19 @@ static int check(const struct asked *a, const char *path)
 {
     struct diag d = {0};
     struct arena arena;
-    struct app *app;
+    struct app *app = NULL;
     struct cfg *c = NULL;
     arena_init(&arena, NULL, 0, DESCRIPTION_BYTES);
     int rc =
         a->config ? cfg_read_with(a->config, path, &c, &d) : cfg_read_app(path, &arena, &app, &d);
     int status;
+    if (rc == 0 && c)
+        app = c->app;
+    CHECK(rc < 0 || app);
     if (rc < 0)
         status = a->json ? print_error_json(&d) : ctl_fail(&d);
     else
-        status = print_app(a, path, c ? c->app : app, c);
+        status = print_app(a, path, app, c);
     cfg_unref(&c);
     arena_fini(&arena);
     return status;

@@ -117,7 +117,7 @@ static void put_parameter(struct out *o, const char *name, const char *value)
 static int explain_live(const struct asked *a)
 {
     struct diag d = {0};
-    struct ctl_answer answer;
+    struct ctl_answer answer = {0};
     struct out o;
     char *path = malloc(PATH_BYTES);
     if (!path) {

@@ -31,7 +31,7 @@ static struct str visible(struct arena *a, struct str s, size_t chars)
 
 void ctl_table_init(struct ctl_table *t, struct arena *arena, const char *const *titles, size_t n)
 {
-    struct str cells[CTL_COLUMNS];
+    struct str cells[CTL_COLUMNS] = {{0}};
     CHECK(n <= CTL_COLUMNS);
     *t = (struct ctl_table){.arena = arena, .n_columns = n};
     for (size_t i = 0; i < n; i++)

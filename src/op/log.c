@@ -446,7 +446,7 @@ static void start_over(struct op_log *log)
  * all that was seen. */
 static void replay(struct op_log *log)
 {
-    uint64_t totals[OP_MAX_ACTORS];
+    uint64_t totals[OP_MAX_ACTORS] = {0};
     for (uint32_t i = 0; i < log->n_actors; i++) {
         totals[i] = log->actors[i]->count;
         log->actors[i]->count = log->actors[i]->first - 1;

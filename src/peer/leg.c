@@ -57,7 +57,7 @@ static int take_transaction(struct str value, struct arena *a, struct peer_leg *
  * more changes nothing then. */
 static int check_scope(struct str text, struct arena *a)
 {
-    struct scope *parsed, *frozen;
+    struct scope *parsed, *frozen = NULL;
     char memory[SCOPE_MAX_BYTES];
     struct out o;
     int rc = scope_parse(text, a, &parsed, NULL);
