@@ -352,8 +352,8 @@ void http_server_drain(struct http_server *s)
         struct http_server_conn *c = LIST_ITEM(it, struct http_server_conn, link);
         if (c->state != HTTP_IDLE)
             continue;
-        /* Of a connection just accepted the loop has told nothing so far: a read finds out. */
-        c->io.stream.can_read |= c->n_requests == 0;
+        /* What has come since the loop looked last is not told so far: a read finds out. */
+        rt_stream_look(&c->io.stream);
         rt_wake(s->env->loop, &c->task);
     }
 }

@@ -32,6 +32,12 @@ static void on_event(struct rt_source *source, uint32_t events)
         rt_stream_raise(s, events);
 }
 
+void rt_stream_look(struct rt_stream *s)
+{
+    if (s->fd >= 0)
+        on_event(&s->source, EPOLLIN);
+}
+
 int rt_stream_fail(struct rt_stream *s, int code, int os_error)
 {
     s->error = code;

@@ -105,6 +105,9 @@ static inline ssize_t rt_write(struct rt_stream *s, const struct iovec *iov, int
 {
     return s->ops->write(s, iov, n);
 }
+/* Takes the stream as readable, and wakes its task: for who must know what has come until now, also
+ * what the loop was not told of so far. */
+void rt_stream_look(struct rt_stream *s);
 /* Ends the sending after what was written; over TLS the close_notify follows by itself if the
  * socket is full now. Reading goes on. ERR_RESET, ERR_TLS. */
 int rt_stream_shutdown(struct rt_stream *s);
