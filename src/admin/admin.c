@@ -18,6 +18,8 @@ static void finish(struct admin_request *r, bool keep)
     rt_timer_clear(l, &r->timer);
     rt_cancel(l, &r->task);
     list_remove(&r->link);
+    if (r->admin->reloading == r)
+        r->admin->reloading = NULL;
     http_exchange_end(r->x, keep);
 }
 
@@ -86,8 +88,10 @@ static void run(struct rt_task *task)
     struct rt_loop *l = r->admin->in.env->loop;
     if (!r->is_written) {
         bool is_due = rt_timer_is_due(l, &r->timer);
-        if (r->is_gathering && !list_is_empty(&r->questions) && !is_due)
+        if (((r->is_gathering && !list_is_empty(&r->questions)) || r->is_reloading) && !is_due)
             return;
+        if (r->is_reloading)
+            admin_end_reload(r);
         if (r->is_gathering)
             admin_end_transactions(r);
         write_head(r);
@@ -125,13 +129,15 @@ static void get_routes(struct admin_request *r);
 
 static const struct route {
     const char *path;
-    void (*get)(struct admin_request *r);
+    void (*run)(struct admin_request *r);
+    bool is_change; /* POST; else GET */
 } routes[] = {
     {"/healthz", get_health},
     {"/metrics", get_metrics},
     {"/readyz", get_ready},
     {"/v1/", get_routes},
     {"/v1/explain", admin_get_explain},
+    {"/v1/reload", admin_reload, true},
     {"/v1/sites", admin_get_sites},
     {"/v1/transactions", admin_get_transactions},
 };
@@ -171,11 +177,11 @@ static void route(struct admin_request *r)
         admin_refuse(r, 403, "only root and the user that cheopsd runs as may change anything");
     } else if (!found) {
         admin_refuse(r, 404, "there is no such route; /v1/ lists them");
-    } else if (h->method != H1_GET) {
-        r->allow = "GET";
-        admin_refuse(r, 405, "this route answers GET");
+    } else if (h->method != (found->is_change ? H1_POST : H1_GET)) {
+        r->allow = found->is_change ? "POST" : "GET";
+        admin_refuse(r, 405, found->is_change ? "this route takes POST" : "this route answers GET");
     } else {
-        found->get(r);
+        found->run(r);
     }
 }
 
@@ -271,6 +277,13 @@ int admin_start(struct admin **out, const struct admin_in *in, struct diag *d)
     }
     *out = a;
     return 0;
+}
+
+void admin_update(struct admin *a, struct cfg *cfg, struct peer *peer, struct peer_control *control)
+{
+    a->in.cfg = cfg;
+    a->in.peer = peer;
+    a->in.control = control;
 }
 
 void admin_stop(struct admin **ap)

@@ -7,6 +7,7 @@
  *   GET /healthz            the process lives
  *   GET /readyz             listeners are open and it is not draining: 200, else 503
  *   GET /metrics            OpenMetrics: docs/metrics.md
+ *   POST /v1/reload         takes the configuration as it is in the files now; answers when it has
  *   GET /v1/                the list of these
  *   GET /v1/explain         ?scope=&method=&target=&service=&field=&format=text: the plan, not run
  *   GET /v1/sites           states, round trips, certificates, descriptions
@@ -20,6 +21,17 @@
 
 struct admin;
 
+/* Who waits for a reload. */
+struct admin_wish {
+    void (*on_done)(const struct admin_wish *wish, int rc, const struct diag *d);
+    void *context;
+};
+
+struct reload_counts {
+    uint64_t done, refused;
+    uint64_t last_us; /* wall time of the last one that was done; 0: none */
+};
+
 struct admin_in {
     struct http_env *env;
     struct cfg *cfg;
@@ -28,11 +40,18 @@ struct admin_in {
     struct proxy_worker **workers;
     size_t n_workers;
     const bool *is_ready;
+    /* Begins a reload. 0: wish->on_done is called once, in a later turn; else d says why not. */
+    int (*reload)(void *context, const struct admin_wish *wish, struct diag *d);
+    void *context;
+    const struct reload_counts *reloads;
     uint64_t started_us; /* set by admin_start: wall time */
 };
 
 /* The workers' slots may become NULL, one by one, when their loops have ended. */
 int admin_start(struct admin **out, const struct admin_in *in, struct diag *d) MUST_USE;
+/* Another configuration counts from now on. Borrows. */
+void admin_update(struct admin *a, struct cfg *cfg, struct peer *peer,
+                  struct peer_control *control);
 /* After the workers have ended. */
 void admin_stop(struct admin **a);
 

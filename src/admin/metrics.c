@@ -323,6 +323,20 @@ static void put_round_trips(struct printing *p)
     }
 }
 
+/* ---- reloads */
+
+static void put_reloads(struct printing *p)
+{
+    const struct reload_counts *r = p->in->reloads;
+    begin_metric(p, METRIC_RELOADS);
+    begin_sample(p, METRIC_RELOADS, "_total");
+    put_label(p, "result", STR("done"));
+    end_sample(p, r->done);
+    begin_sample(p, METRIC_RELOADS, "_total");
+    put_label(p, "result", STR("refused"));
+    end_sample(p, r->refused);
+}
+
 /* ---- the process */
 
 static void put_process(struct printing *p)
@@ -365,6 +379,7 @@ void metrics_print(const struct admin_in *in, struct out *o)
     put_pools(&p);
     put_site_states(&p);
     put_round_trips(&p);
+    put_reloads(&p);
     put_one(&p, METRIC_LOG_DROPPED, "_total", log ? rt_log_dropped(log) : 0);
     put_process(&p);
     OUT(o, "# EOF\n");

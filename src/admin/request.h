@@ -18,7 +18,8 @@ struct admin {
     struct admin_in in;
     struct rt_listener socket;
     struct http_server server;
-    struct list requests; /* under way */
+    struct list requests;            /* under way */
+    struct admin_request *reloading; /* waits for a reload; or NULL */
     bool is_stopping;
 };
 
@@ -34,6 +35,7 @@ struct admin_request {
     const char *type;  /* of the body */
     bool is_written;   /* the head is, the body is being written */
     bool is_gathering; /* of transactions */
+    bool is_reloading;
     /* Questions that workers have not answered so far, and what came of the others. */
     struct list questions;
     size_t n_live, n_silent;
@@ -44,6 +46,10 @@ bool admin_body(struct admin_request *r, size_t bytes);
 /* Makes the answer an error, whatever was written. */
 void admin_refuse(struct admin_request *r, unsigned status, const char *why);
 
+/* POST /v1/reload. */
+void admin_reload(struct admin_request *r);
+/* The reload goes on, and is waited for no longer. */
+void admin_end_reload(struct admin_request *r);
 void admin_get_sites(struct admin_request *r);
 void admin_get_explain(struct admin_request *r);
 void admin_get_transactions(struct admin_request *r);

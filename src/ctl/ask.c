@@ -86,18 +86,30 @@ static int judge(const struct ctl_answer *a, struct diag *d)
         return 0;
     json_t *j = json_loadb(a->text, a->n, 0, NULL);
     const char *why = json_string_value(json_object_get(j, "error"));
+    const char *hint = json_string_value(json_object_get(j, "hint"));
     int rc = why ? diag_set(d, ERR_INVALID, "cheopsd answers %ld: %s", a->status, why) : 0;
+    if (rc && hint && hint[0])
+        diag_hint(d, "%s", hint);
     json_decref(j);
     return rc;
 }
 
-int ctl_ask(const char *socket, const char *path, struct ctl_answer *out, struct diag *d)
+static bool set_method(CURL *c, bool is_post)
+{
+    return !is_post || (curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
+                        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L) == CURLE_OK);
+}
+
+static int ask(const char *socket, const char *path, bool is_post, struct ctl_answer *out,
+               struct diag *d)
 {
     *out = (struct ctl_answer){0};
     size_t size = strlen(path) + 32;
     char *url = malloc(size);
     CURL *c = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_easy_init() : NULL;
-    int rc = c && url ? 0 : diag_set(d, ERR_NO_MEMORY, "no memory to ask cheopsd");
+    int rc = c && url && set_method(c, is_post)
+                 ? 0
+                 : diag_set(d, ERR_NO_MEMORY, "no memory to ask cheopsd");
     if (rc == 0) {
         snprintf(url, size, "http://cheops%s", path);
         rc = perform(c, socket, url, out, d);
@@ -110,6 +122,16 @@ int ctl_ask(const char *socket, const char *path, struct ctl_answer *out, struct
     curl_global_cleanup();
     free(url);
     return rc;
+}
+
+int ctl_ask(const char *socket, const char *path, struct ctl_answer *out, struct diag *d)
+{
+    return ask(socket, path, false, out, d);
+}
+
+int ctl_tell(const char *socket, const char *path, struct ctl_answer *out, struct diag *d)
+{
+    return ask(socket, path, true, out, d);
 }
 
 void ctl_answer_fini(struct ctl_answer *a)

@@ -22,6 +22,8 @@ struct ctl_answer {
 /* GET of a path with its query, at most CTL_ASK_MS. Errors are said for people; one of the admin
  * API itself ({"error": …}) is such an error, another status than 200 is an answer. */
 int ctl_ask(const char *socket, const char *path, struct ctl_answer *out, struct diag *d) MUST_USE;
+/* The same with POST and no body: asks for a change. */
+int ctl_tell(const char *socket, const char *path, struct ctl_answer *out, struct diag *d) MUST_USE;
 void ctl_answer_fini(struct ctl_answer *a);
 
 #endif

@@ -14,6 +14,7 @@ int ctl_cmd_ca(int argc, char **argv);
 int ctl_cmd_explain(int argc, char **argv);
 int ctl_cmd_init(int argc, char **argv);
 int ctl_cmd_op(int argc, char **argv);
+int ctl_cmd_reload(int argc, char **argv);
 int ctl_cmd_scope(int argc, char **argv);
 int ctl_cmd_sites(int argc, char **argv);
 int ctl_cmd_transactions(int argc, char **argv);

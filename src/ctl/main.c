@@ -11,6 +11,7 @@ static const struct ctl_command commands[] = {
     {"explain", ctl_cmd_explain, "print what a scope means for a request, without running it"},
     {"init", ctl_cmd_init, "write a configuration to begin with"},
     {"op", ctl_cmd_op, "the order of operations under a resolution matrix"},
+    {"reload", ctl_cmd_reload, "make a running cheopsd take its configuration anew"},
     {"scope", ctl_cmd_scope, "check a scope and print its canonical form"},
     {"sites", ctl_cmd_sites, "show the sites as a running cheopsd sees them"},
     {"transactions", ctl_cmd_transactions,

@@ -1,8 +1,6 @@
-#include "daemon/daemon.h"
-#include "admin/admin.h"
+#include "daemon/internal.h"
 
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,33 +8,6 @@
 #include <unistd.h>
 
 #define RESOLVE_MS 30000
-#define SETTLE_MS  2000 /* for the services' names at the start; then without those that lack */
-
-struct worker_thread {
-    struct daemon *daemon;
-    struct rt_loop *loop;
-    struct proxy_worker *worker;
-    struct rt_message drain, drained;
-    pthread_t thread;
-    bool runs;
-};
-
-struct daemon {
-    struct cfg *cfg;
-    struct rt_loop *loop; /* control */
-    struct http_env env;
-    struct proxy_shared shared;
-    struct peer_control *control;
-    struct admin *admin;
-    struct worker_thread *threads;
-    struct proxy_worker **workers;
-    size_t n_threads, n_drained;
-    struct rt_source signals;
-    struct rt_task drain_task;
-    struct rt_timer drain_timer;
-    int signal_fd;
-    bool is_ready, draining;
-};
 
 /* ---- workers */
 
@@ -81,8 +52,24 @@ static int create_worker(struct daemon *x, struct worker_thread *t, struct diag 
     int rc = rt_loop_create(&t->loop, d);
     if (rc == 0)
         rc = proxy_worker_create(&t->worker, t->loop, &x->shared, d);
-    if (rc == 0)
-        rc = proxy_worker_configure(t->worker, x->cfg, x->workers[0], d);
+    return rc;
+}
+
+/* All of them take the configuration before any of them runs. */
+static int configure_workers(struct daemon *x, struct diag *d)
+{
+    struct proxy_change_from from = {x->cfg, x->peer};
+    struct proxy_change **changes = calloc(x->n_threads, sizeof(struct proxy_change *));
+    int rc = 0;
+    if (!changes)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for the workers");
+    for (size_t i = 0; i < x->n_threads && rc == 0; i++)
+        rc = proxy_change_prepare(&changes[i], x->workers[i], &from, i ? changes[0] : NULL, d);
+    for (size_t i = 0; i < x->n_threads && rc == 0; i++)
+        rc = proxy_change_apply(&changes[i], d);
+    for (size_t i = 0; i < x->n_threads; i++)
+        proxy_change_abandon(&changes[i]);
+    free(changes);
     return rc;
 }
 
@@ -112,6 +99,8 @@ static int start_workers(struct daemon *x, struct diag *d)
         rc = create_worker(x, &x->threads[i], d);
         x->workers[i] = x->threads[i].worker;
     }
+    if (rc == 0)
+        rc = configure_workers(x, d);
     for (size_t i = 0; i < x->n_threads && rc == 0; i++)
         rc = start_worker(&x->threads[i], i, d);
     return rc;
@@ -137,6 +126,7 @@ static void stop_workers(struct daemon *x)
 
 static void begin_drain(struct daemon *x)
 {
+    daemon_reload_stop(x);
     x->draining = true;
     x->is_ready = false;
     for (size_t i = 0; i < x->n_threads; i++) {
@@ -146,12 +136,32 @@ static void begin_drain(struct daemon *x)
     rt_timer_set(x->loop, &x->drain_timer, rt_now_ms(x->loop) + x->cfg->timeouts.drain_ms);
 }
 
+/* Of a reload that a signal asked for. */
+static void report_reload(const struct admin_wish *wish, int rc, const struct diag *d)
+{
+    char memory[4096];
+    struct out o;
+    out_init(&o, memory, sizeof memory);
+    if (rc == 0) {
+        fputs("cheopsd: the configuration is reloaded\n", stderr);
+        return;
+    }
+    fputs("cheopsd: the configuration stays as it was:\n", stderr);
+    cfg_report(d, &o);
+    fwrite(o.p, 1, o.n, stderr);
+}
+
 static void on_signal(struct daemon *x, unsigned number)
 {
     struct diag d = {0};
     if (number == SIGUSR1) {
         if (x->shared.access_log && rt_log_reopen(x->shared.access_log, &d) < 0)
             fprintf(stderr, "cheopsd: %s\n", d.message);
+    } else if (number == SIGHUP) {
+        struct admin_wish wish = {report_reload, x};
+        int rc = daemon_reload(x, &wish, &d);
+        if (rc < 0)
+            report_reload(&wish, rc, &d);
     } else if (x->draining) {
         rt_loop_stop(x->loop);
     } else {
@@ -182,6 +192,7 @@ static int watch_signals(struct daemon *x, struct diag *d)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGHUP);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
     /* Before any thread exists, so that all of them leave these signals to the control loop. */
@@ -202,26 +213,34 @@ static int open_shared(struct daemon *x, struct diag *d)
     proxy_names_init(&x->shared.names);
     int rc = proxy_memory_create(&x->shared.memory, x->cfg->limits.correlation_ids);
     if (rc == 0)
-        rc = peer_create(&x->shared.peer, x->cfg, d);
+        rc = peer_create(&x->peer, x->cfg, NULL, d);
     if (rc == 0 && x->cfg->access_log.p)
         rc = rt_log_open(&x->shared.access_log, x->cfg->access_log.p, d);
     return rc;
+}
+
+static int on_wish(void *context, const struct admin_wish *wish, struct diag *d)
+{
+    return daemon_reload(context, wish, d);
 }
 
 static int start_control(struct daemon *x, struct diag *d)
 {
     int rc = 0;
     if (x->cfg->peers.is_on)
-        rc = peer_control_start(&x->control, x->shared.peer, &x->env, d);
+        rc = peer_control_start(&x->control, x->peer, &x->env, d);
     if (rc < 0 || !x->cfg->admin_socket.p)
         return rc;
     struct admin_in in = {.env = &x->env,
                           .cfg = x->cfg,
-                          .peer = x->shared.peer,
+                          .peer = x->peer,
                           .control = x->control,
                           .workers = x->workers,
                           .n_workers = x->n_threads,
-                          .is_ready = &x->is_ready};
+                          .is_ready = &x->is_ready,
+                          .reload = on_wish,
+                          .context = x,
+                          .reloads = &x->reloads};
     return admin_start(&x->admin, &in, d);
 }
 
@@ -239,7 +258,10 @@ static void settle_names(const struct cfg *cfg)
 
 static void close_all(struct daemon *x)
 {
+    daemon_reload_stop(x);
     stop_workers(x);
+    if (x->loop)
+        rt_loop_turn(x->loop, 0); /* what the workers had to say of a reload */
     admin_stop(&x->admin);
     peer_control_stop(&x->control);
     if (x->signal_fd >= 0) {
@@ -253,7 +275,8 @@ static void close_all(struct daemon *x)
     }
     free(x->threads); /* until then the control loop may get what the workers had to say */
     free(x->workers);
-    peer_destroy(&x->shared.peer);
+    peer_unref(&x->peer);
+    cfg_unref(&x->cfg);
     proxy_memory_destroy(&x->shared.memory);
     rt_log_close(&x->shared.access_log);
     proxy_names_fini(&x->shared.names);
@@ -262,7 +285,7 @@ static void close_all(struct daemon *x)
 
 int daemon_run(struct cfg *cfg, struct diag *d)
 {
-    struct daemon x = {.cfg = cfg, .signal_fd = -1};
+    struct daemon x = {.cfg = cfg_ref(cfg), .signal_fd = -1};
     int rc = rt_loop_create(&x.loop, d);
     if (rc == 0) {
         http_env_init(&x.env, x.loop);

@@ -5,7 +5,8 @@
  *   log thread, resolver    rt's own
  *
  * SIGTERM and SIGINT drain: listeners close, idle connections close, requests under way end within
- * `timeouts: drain`; a second signal ends at once. SIGUSR1 opens the access log anew.
+ * `timeouts: drain`; a second signal ends at once. SIGUSR1 opens the access log anew. SIGHUP
+ * reads the configuration, the description and the certificates anew; bad ones are refused whole.
  */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H

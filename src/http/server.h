@@ -83,6 +83,7 @@ struct http_server_conn {
     bool is_tls;
     bool is_over;                       /* one more than max_connections: it is told so */
     char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
+    uint64_t peer_generation;           /* the owner's: of the configuration that took it */
     char peer_site[64];                 /* the owner's: the site that its certificate names */
     struct counter *counted;            /* the owner's: given one back when it ends; or NULL */
 };

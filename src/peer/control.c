@@ -259,7 +259,6 @@ void peer_control_stop(struct peer_control **cp)
     }
     rt_timer_clear(c->loop, &c->watch_timer);
     rt_cancel(c->loop, &c->watch);
-    rt_loop_turn(c->loop, 0); /* what died refers to the pools until then */
     free(c->beats);
     free(c);
 }

@@ -9,27 +9,41 @@
 #define URI_PREFIX     STR("cheops://site/")
 #define URI_BYTES      128
 
+/* What a site has under way here. It is kept as long as the daemon lives, whatever becomes of the
+ * configuration: connections count where they began. */
+struct place {
+    struct place *next;
+    char site[64];
+    struct counter connections, legs;
+};
+
+/* Those of all configurations of a daemon. Changed by the control loop only. */
+struct places {
+    _Atomic unsigned refs;
+    struct place *first;
+};
+
 /* What this daemon knows of another site beside its state. */
 struct other {
-    _Atomic uint32_t next_row;        /* where the row of round trips that it is told goes on */
-    _Atomic uint32_t description;     /* enum peer_description, of its last hello */
-    struct counter connections, legs; /* of the site, here */
-    _Atomic int64_t not_after;        /* of the certificate that it showed last; 0: none so far */
+    _Atomic uint32_t next_row;    /* where the row of round trips that it is told goes on */
+    _Atomic uint32_t description; /* enum peer_description, of its last hello */
+    _Atomic int64_t not_after;    /* of the certificate that it showed last; 0: none so far */
+    struct place *place;
 };
 
 struct peer {
+    _Atomic unsigned refs;
     struct cfg *cfg;
     struct peer_sites *sites;
     struct other *others;
+    struct places *places;   /* referenced */
     struct peer_hello hello; /* of this site */
     char greeting[GREETING_BYTES];
     size_t greeting_n;
 };
 
-static int write_greeting(struct peer *p)
+static void begin_hello(struct peer *p)
 {
-    char memory[GREETING_BYTES];
-    struct out o, hello;
     const struct app *app = p->cfg->app;
     p->hello.least = PEER_PROTOCOL_MIN;
     p->hello.most = PEER_PROTOCOL_MAX;
@@ -37,6 +51,12 @@ static int write_greeting(struct peer *p)
     snprintf(p->hello.site, sizeof p->hello.site, "%.*s", STR_ARG(p->cfg->site));
     snprintf(p->hello.application, sizeof p->hello.application, "%.*s", STR_ARG(app->name));
     rt_random(&p->hello.incarnation, sizeof p->hello.incarnation);
+}
+
+static int write_greeting(struct peer *p)
+{
+    char memory[GREETING_BYTES];
+    struct out o, hello;
     out_init(&hello, memory, sizeof memory);
     peer_hello_write(&p->hello, &hello);
     out_init(&o, p->greeting, sizeof p->greeting);
@@ -49,11 +69,74 @@ static int write_greeting(struct peer *p)
     return o.overflowed || hello.overflowed ? ERR_LIMIT : 0;
 }
 
-int peer_create(struct peer **out, struct cfg *cfg, struct diag *d)
+/* What the last hello of each site said, where its application's description may be the same. */
+static void take_over(struct peer *p, const struct peer *old)
+{
+    p->hello.incarnation = old->hello.incarnation;
+    for (size_t i = 0; i < p->cfg->n_sites; i++) {
+        long was = cfg_site_find(old->cfg, p->cfg->sites[i].name);
+        if (was >= 0 && p->hello.digest == old->hello.digest)
+            atomic_init(&p->others[i].description,
+                        atomic_load_explicit(&old->others[was].description, memory_order_relaxed));
+        if (was >= 0)
+            atomic_init(&p->others[i].not_after,
+                        atomic_load_explicit(&old->others[was].not_after, memory_order_relaxed));
+        for (size_t j = 0; was >= 0 && j < p->cfg->n_sites; j++) {
+            long to = cfg_site_find(old->cfg, p->cfg->sites[j].name);
+            if (to >= 0)
+                peer_sites_copy_rtt(p->sites, i, j, old->sites, (size_t)was, (size_t)to);
+        }
+        if (was >= 0 && i != p->cfg->self)
+            peer_sites_copy(p->sites, i, old->sites, (size_t)was);
+    }
+}
+
+static struct place *find_place(struct places *all, struct str site)
+{
+    struct place *p = all->first;
+    while (p && !str_eq(str_of(p->site), site))
+        p = p->next;
+    if (p || !(p = calloc(1, sizeof *p)))
+        return p;
+    snprintf(p->site, sizeof p->site, "%.*s", STR_ARG(site));
+    p->next = all->first;
+    all->first = p;
+    return p;
+}
+
+static int find_places(struct peer *p, const struct peer *old)
+{
+    p->places = old ? old->places : calloc(1, sizeof *p->places);
+    if (!p->places)
+        return ERR_NO_MEMORY;
+    atomic_fetch_add_explicit(&p->places->refs, 1, memory_order_relaxed);
+    for (size_t i = 0; i < p->cfg->n_sites; i++) {
+        p->others[i].place = find_place(p->places, p->cfg->sites[i].name);
+        if (!p->others[i].place)
+            return ERR_NO_MEMORY;
+    }
+    return 0;
+}
+
+static void places_unref(struct places **pp)
+{
+    struct places *all = *pp;
+    *pp = NULL;
+    if (!all || atomic_fetch_sub_explicit(&all->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (struct place *p = all->first, *next; p; p = next) {
+        next = p->next;
+        free(p);
+    }
+    free(all);
+}
+
+int peer_create(struct peer **out, struct cfg *cfg, const struct peer *old, struct diag *d)
 {
     struct peer *p = calloc(1, sizeof *p);
     if (!p)
         return diag_set(d, ERR_NO_MEMORY, "no memory for the other sites");
+    atomic_init(&p->refs, 1);
     p->cfg = cfg_ref(cfg);
     p->others = calloc(cfg->n_sites, sizeof *p->others);
     int rc = p->others
@@ -61,22 +144,35 @@ int peer_create(struct peer **out, struct cfg *cfg, struct diag *d)
                                      cfg->peers.down_ms, rt_mono_us() / 1000)
                  : ERR_NO_MEMORY;
     if (rc == 0)
+        rc = find_places(p, old);
+    if (rc == 0) {
+        begin_hello(p);
+        if (old)
+            take_over(p, old);
         rc = write_greeting(p);
+    }
     if (rc < 0) {
-        peer_destroy(&p);
+        peer_unref(&p);
         return diag_set(d, rc, "the other sites: %s", err_text(rc));
     }
     *out = p;
     return 0;
 }
 
-void peer_destroy(struct peer **pp)
+struct peer *peer_ref(struct peer *p)
+{
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    return p;
+}
+
+void peer_unref(struct peer **pp)
 {
     struct peer *p = *pp;
     *pp = NULL;
-    if (!p)
+    if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
         return;
     peer_sites_destroy(&p->sites);
+    places_unref(&p->places);
     cfg_unref(&p->cfg);
     free(p->others);
     free(p);
@@ -231,18 +327,18 @@ int peer_on_greeted(struct http_client_conn *c, const struct h1_head *answer, st
 
 uint64_t peer_connections_of(const struct peer *p, size_t site)
 {
-    return counter_get(&p->others[site].connections);
+    return counter_get(&p->others[site].place->connections);
 }
 
 uint64_t peer_legs_of(const struct peer *p, size_t site)
 {
-    return counter_get(&p->others[site].legs);
+    return counter_get(&p->others[site].place->legs);
 }
 
 int peer_leg_begin(struct peer *p, size_t site, struct diag *d)
 {
     uint64_t limit = p->cfg->limits.site_legs;
-    if (counter_take(&p->others[site].legs, limit))
+    if (counter_take(&p->others[site].place->legs, limit))
         return 0;
     diag_set(d, ERR_OVERLOADED, "%.*s has %llu legs under way at %.*s already",
              STR_ARG(p->cfg->sites[site].name), (unsigned long long)limit, STR_ARG(p->cfg->site));
@@ -252,14 +348,14 @@ int peer_leg_begin(struct peer *p, size_t site, struct diag *d)
 
 void peer_leg_end(struct peer *p, size_t site)
 {
-    counter_give(&p->others[site].legs);
+    counter_give(&p->others[site].place->legs);
 }
 
 /* Counts a connection as the site's. One that was another's until now (a second hello on a plain
  * link) goes over. */
 static int take_connection(struct peer *p, struct http_server_conn *c, size_t site, struct diag *d)
 {
-    struct counter *count = &p->others[site].connections;
+    struct counter *count = &p->others[site].place->connections;
     uint64_t limit = p->cfg->limits.site_connections;
     if (c->counted == count)
         return 0;
@@ -320,6 +416,7 @@ static enum peer_request serve_hello(struct peer *p, struct http_exchange *x, st
     if (rc < 0)
         return refuse(x, a);
     snprintf(x->conn->peer_site, sizeof x->conn->peer_site, "%s", hello.site);
+    x->conn->peer_generation = p->cfg->generation;
     out_init(&o, memory, sizeof memory);
     peer_hello_write(&p->hello, &o);
     return answer_with(x, &o, a);
@@ -355,6 +452,25 @@ bool peer_wants_body(const struct http_exchange *x)
            h1_find(&x->head, H1_CHEOPS_LEG, 0) == x->head.n_fields;
 }
 
+/* The site that the connection's hello named, or -1 with why in d. The certificate was looked at
+ * with the hello; under a newer configuration it is looked at once more. */
+static long greeted_site(const struct peer *p, struct http_server_conn *c, struct diag *d)
+{
+    long site = c->peer_site[0] ? cfg_site_find(p->cfg, str_of(c->peer_site)) : -1;
+    if (!c->peer_site[0])
+        diag_set(d, ERR_PEER_UNKNOWN, "a connection between sites begins with a hello");
+    else if (site < 0)
+        diag_set(d, ERR_PEER_UNKNOWN, "%s is no longer a site of this configuration", c->peer_site);
+    if (site < 0 || c->peer_generation == p->cfg->generation)
+        return site;
+    if (c->is_tls && !rt_stream_is_accepted(&c->io.stream, p->cfg->peers.server)) {
+        diag_set(d, ERR_PEER_UNKNOWN, "the certificate of %s is no longer taken", c->peer_site);
+        return -1;
+    }
+    c->peer_generation = p->cfg->generation;
+    return site;
+}
+
 enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str body, size_t *site,
                              struct peer_answer *a)
 {
@@ -363,12 +479,9 @@ enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str
     *a = (struct peer_answer){0};
     if (!is_leg && is_post && str_eq(x->head.target, STR("/cheops/hello")))
         return serve_hello(p, x, body, a);
-    /* The certificate was looked at with the hello, and is the connection's as long as it lasts. */
-    long greeted = x->conn->peer_site[0] ? cfg_site_find(p->cfg, str_of(x->conn->peer_site)) : -1;
-    if (greeted < 0) {
-        diag_set(&a->diag, ERR_PEER_UNKNOWN, "a connection between sites begins with a hello");
+    long greeted = greeted_site(p, x->conn, &a->diag);
+    if (greeted < 0)
         return refuse(x, a);
-    }
     *site = (size_t)greeted;
     if (is_leg)
         return PEER_REQUEST_LEG;

@@ -18,9 +18,13 @@
 
 struct peer;
 
-/* Threads that use the peer see the snapshot's sites; cfg is referenced. */
-int peer_create(struct peer **out, struct cfg *cfg, struct diag *d) MUST_USE;
-void peer_destroy(struct peer **p);
+/* Threads that use the peer see the snapshot's sites; cfg is referenced. What `old` (NULL: none)
+ * knows of sites that have the same name is taken over: a reload begins with it. Gives one
+ * reference. */
+int peer_create(struct peer **out, struct cfg *cfg, const struct peer *old,
+                struct diag *d) MUST_USE;
+struct peer *peer_ref(struct peer *p);
+void peer_unref(struct peer **p);
 
 struct peer_sites *peer_sites_of(struct peer *p);
 const struct cfg *peer_cfg(const struct peer *p);
@@ -65,7 +69,8 @@ struct peer_answer {
 
 /* Decides on a request whose body (of requests of the protocol, at most PEER_MESSAGE_MAX) is
  * `body`. Which site asks is what the connection's hello said, which must be what its certificate
- * says; a plain listener has only the hello. Reads and sets conn->peer_site. */
+ * says; a plain listener has only the hello. A certificate that was taken under an earlier
+ * configuration is verified anew, once: it may be revoked. Reads and sets conn->peer_site. */
 enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str body, size_t *site,
                              struct peer_answer *answer);
 /* How many connections and legs a site has here, of `site_connections` and `site_legs`. */

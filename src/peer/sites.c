@@ -64,6 +64,27 @@ void peer_sites_destroy(struct peer_sites **sp)
     free(s);
 }
 
+void peer_sites_copy(struct peer_sites *to, size_t site, const struct peer_sites *from, size_t was)
+{
+    struct site *x = site_at(to, site);
+    const struct site *y = site_at(from, was);
+    atomic_init(&x->state, atomic_load_explicit(&y->state, memory_order_relaxed));
+    atomic_init(&x->jitter_us, atomic_load_explicit(&y->jitter_us, memory_order_relaxed));
+    atomic_init(&x->since_ms, atomic_load_explicit(&y->since_ms, memory_order_relaxed));
+    atomic_init(&x->heard_ms, atomic_load_explicit(&y->heard_ms, memory_order_relaxed));
+    atomic_init(&x->changes, atomic_load_explicit(&y->changes, memory_order_relaxed));
+    x->signs = y->signs;
+    x->sign_ms = y->sign_ms;
+    x->measures_anew = y->measures_anew;
+}
+
+void peer_sites_copy_rtt(struct peer_sites *to, size_t a, size_t b, const struct peer_sites *from,
+                         size_t was_a, size_t was_b)
+{
+    CHECK(a < to->n && b < to->n);
+    atomic_init(&to->rtt[a * to->n + b], peer_sites_rtt_us(from, was_a, was_b));
+}
+
 enum peer_site_state peer_sites_state(const struct peer_sites *s, size_t site)
 {
     return (enum peer_site_state)atomic_load_explicit(&site_at(s, site)->state,

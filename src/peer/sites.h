@@ -38,6 +38,12 @@ int peer_sites_create(struct peer_sites **out, size_t n, size_t self, uint32_t s
                       uint32_t down_ms, uint64_t now_ms) MUST_USE;
 void peer_sites_destroy(struct peer_sites **s);
 
+/* Before anybody reads `to`: takes over what is known of a site, and of a round trip, in another
+ * table, where they have other numbers. */
+void peer_sites_copy(struct peer_sites *to, size_t site, const struct peer_sites *from, size_t was);
+void peer_sites_copy_rtt(struct peer_sites *to, size_t a, size_t b, const struct peer_sites *from,
+                         size_t was_a, size_t was_b);
+
 /* ---- readers, any thread */
 
 enum peer_site_state peer_sites_state(const struct peer_sites *s, size_t site);

@@ -68,8 +68,7 @@ static void put_request(const struct txn *t, struct out *o)
  * it may quote a query. */
 static bool says_why(const struct txn *t)
 {
-    const struct proxy_listener *l = t->x->conn->server->context;
-    return t->diag.code && (!l->cfg || err_status(t->diag.code) >= 500);
+    return t->diag.code && (!t->listener || err_status(t->diag.code) >= 500);
 }
 
 /* The line; what can be long is left out unless `whole`. */
@@ -120,8 +119,7 @@ void txn_log_lost(struct http_server_conn *c, int code, struct str why)
     rt_print_time(rt_wall_us(), &o);
     OUT(&o, "\"");
     put_member(&o, STR("client"), http_peer_host(c));
-    put_member(&o, STR("listener"),
-               l->cfg ? l->cfg->text : l->worker->conf->cfg->peers.listen_text);
+    put_member(&o, STR("listener"), l->cfg ? l->cfg->text : l->conf->cfg->peers.listen_text);
     put_member(&o, STR("error"), str_of(err_name(code)));
     put_member(&o, STR("why"), str_sub(why, 0, WHY_MAX));
     out_char(&o, '}');

@@ -75,7 +75,7 @@ static int begin_leg(struct txn *t)
     txn_take_traceparent(t);
     take_correlation(t);
     t->routed = true;
-    rc = peer_leg_begin(t->worker->shared->peer, t->from_site, &t->diag);
+    rc = peer_leg_begin(t->conf->peer, t->from_site, &t->diag);
     t->has_place = rc == 0;
     return rc;
 }
@@ -126,8 +126,7 @@ enum txn_verdict step_peer(struct txn *t)
         return txn_refuse(t, rc, "a message of the peer protocol is too large");
     if (rc < 0)
         return txn_drop(t, ERR_CLIENT_GONE);
-    if (peer_serve(t->worker->shared->peer, t->x, t->kept, &t->from_site, &answer) ==
-        PEER_REQUEST_ANSWERED)
+    if (peer_serve(t->conf->peer, t->x, t->kept, &t->from_site, &answer) == PEER_REQUEST_ANSWERED)
         return write_peer_answer(t, &answer);
     if (txn_ends_here(t))
         return txn_end_here(t);

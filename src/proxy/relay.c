@@ -290,8 +290,7 @@ enum txn_verdict step_relay(struct txn *t)
     if (rc < 0)
         return leg_broke(t, rc, why);
     if (!txn_leg_is_local(t))
-        peer_sites_touch(peer_sites_of(t->worker->shared->peer), txn_leg_site(t),
-                         rt_mono_us() / 1000);
+        peer_sites_touch(peer_sites_of(t->conf->peer), txn_leg_site(t), rt_mono_us() / 1000);
     if (head.status == 101)
         return switch_protocols(t, &head);
     if (head.status < 200)

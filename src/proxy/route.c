@@ -77,13 +77,12 @@ static unsigned passes(const struct txn *t)
 /* The service that a client's request is for. */
 static int find_service(struct txn *t)
 {
-    const struct proxy_listener *l = t->x->conn->server->context;
     struct str path = t->target;
     ptrdiff_t query = str_find(path, '?');
     if (query >= 0)
         path = str_sub(path, 0, (size_t)query);
-    t->service = l->cfg->service ? l->cfg->service
-                                 : app_recognise(txn_cfg(t)->app, t->x->head.authority, path);
+    t->service = t->listener->service ? t->listener->service
+                                      : app_recognise(txn_cfg(t)->app, t->x->head.authority, path);
     if (t->service)
         return 0;
     diag_hint(&t->diag, "tie the listener to a service, or give the service a host or a prefix");

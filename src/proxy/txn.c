@@ -78,7 +78,7 @@ static void finish(struct txn *t)
     rt_timer_clear(w->loop, &t->timer);
     rt_cancel(w->loop, &t->task);
     if (t->has_place)
-        peer_leg_end(w->shared->peer, t->from_site);
+        peer_leg_end(t->conf->peer, t->from_site);
     list_remove(&t->link);
     proxy_scope_unref(&t->scope_read);
     proxy_conf_unref(&t->conf);
@@ -126,7 +126,8 @@ void txn_begin(struct http_exchange *x)
     t->x = x;
     x->owner = t;
     t->worker = w;
-    t->conf = proxy_conf_ref(w->conf);
+    t->conf = proxy_conf_ref(l->conf);
+    t->listener = l->cfg;
     t->task.run = run;
     rt_timer_init(&t->timer, &t->task);
     t->id = next_id(w);

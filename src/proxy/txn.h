@@ -48,7 +48,8 @@ struct txn {
     enum txn_state state;
     struct http_exchange *x;
     struct proxy_worker *worker;
-    struct proxy_conf *conf; /* referenced */
+    struct proxy_conf *conf;             /* referenced */
+    const struct cfg_listener *listener; /* of conf; NULL: the one for other sites */
     struct rt_task task;
     struct rt_timer timer;
     struct list link; /* in worker->txns */

@@ -16,15 +16,27 @@ void proxy_worker_random(struct proxy_worker *w, void *to, size_t n)
     memset(w->random + w->random_left, 0, n);
 }
 
-/* A listener of a draining worker has lost its last connection. */
+static void listener_free(struct rt_dead *dead)
+{
+    free(CONTAINER_OF(dead, struct proxy_listener, dead));
+}
+
+/* A listener that takes no more connections has lost its last one. */
 static void run_drain(struct rt_task *task)
 {
     struct proxy_worker *w = CONTAINER_OF(task, struct proxy_worker, drain_task);
-    list_for_each (it, &w->listeners) {
-        if (LIST_ITEM(it, struct proxy_listener, link)->server.n_conns)
-            return;
+    size_t n_conns = 0;
+    list_for_each_safe (it, &w->listeners) {
+        struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
+        n_conns += l->server.n_conns;
+        if (!l->is_retired || l->server.n_conns)
+            continue;
+        list_remove(&l->link);
+        proxy_conf_unref(&l->conf);
+        l->dead.free = listener_free;
+        rt_reap(w->loop, &l->dead);
     }
-    if (w->on_drained)
+    if (w->draining && n_conns == 0 && w->on_drained)
         w->on_drained(w);
 }
 
@@ -91,9 +103,9 @@ static void init_site_pool(struct proxy_conf *c, size_t i)
     /* A kept connection to another Cheops that closes says so, and refuses before it runs: any
      * method may go on it. */
     p->keep_alive = HTTP_KEEP_ALWAYS;
-    c->targets[i] = (struct peer_target){c->worker->shared->peer, i};
+    c->targets[i] = (struct peer_target){c->peer, i};
     p->context = &c->targets[i];
-    p->greeting = peer_greeting(c->worker->shared->peer);
+    p->greeting = peer_greeting(c->peer);
     p->on_greeted = peer_on_greeted;
     p->gauge = proxy_meter_site(c->worker->meter, c->site_numbers[i]);
     http_pool_init(p, &c->worker->env);
@@ -107,6 +119,7 @@ static void conf_free(struct proxy_conf *c)
     for (size_t i = 0; c->sites && i < c->cfg->n_sites; i++)
         if (c->sites[i].env)
             http_pool_fini(&c->sites[i]);
+    peer_unref(&c->peer);
     cfg_unref(&c->cfg);
     free(c->services);
     free(c->sites);
@@ -143,8 +156,9 @@ static void number_names(struct proxy_conf *c)
         c->site_numbers[i] = (uint16_t)proxy_name_number(&names->sites, c->cfg->sites[i].name);
 }
 
-static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
+struct proxy_conf *proxy_conf_create(struct proxy_worker *w, const struct proxy_change_from *from)
 {
+    struct cfg *cfg = from->cfg;
     struct proxy_conf *c = calloc(1, sizeof *c);
     struct out via;
     if (!c)
@@ -152,6 +166,7 @@ static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
     c->refs = 1;
     c->worker = w;
     c->cfg = cfg_ref(cfg);
+    c->peer = peer_ref(from->peer);
     c->services = calloc(cfg->app->n_services + 1, sizeof *c->services);
     c->sites = calloc(cfg->n_sites, sizeof *c->sites);
     c->targets = calloc(cfg->n_sites, sizeof *c->targets);
@@ -172,96 +187,13 @@ static struct proxy_conf *conf_create(struct proxy_worker *w, struct cfg *cfg)
         if (i != cfg->self)
             init_site_pool(c, i);
     }
-    c->plan_sites = proxy_plan_sites(cfg, c->site_names, peer_sites_of(w->shared->peer));
+    c->plan_sites = proxy_plan_sites(cfg, c->site_names, peer_sites_of(c->peer));
     out_init(&via, c->via_text, sizeof c->via_text);
     OUT(&via, "Via: 1.1 cheops-");
     out_str(&via, cfg->site);
     OUT(&via, "\r\n");
     c->via = out_get(&via);
     return c;
-}
-
-/* ---- listeners */
-
-static void on_accept(struct rt_listener *socket, int fd)
-{
-    struct proxy_listener *l = CONTAINER_OF(socket, struct proxy_listener, socket);
-    http_server_accept(&l->server, fd);
-}
-
-static struct http_server_options server_options(const struct cfg *cfg)
-{
-    const struct cfg_limits *m = &cfg->limits;
-    return (struct http_server_options){
-        .max_head = (uint32_t)m->head,
-        .max_target = (uint32_t)m->target,
-        .max_fields = (uint32_t)m->fields,
-        .max_trailers = (uint32_t)m->trailers,
-        .max_requests = (uint32_t)m->requests_per_connection,
-        .max_connections = m->connections,
-        .max_arena = m->request_memory,
-        .idle_ms = cfg->timeouts.client_idle_ms,
-        .head_ms = cfg->timeouts.client_head_ms,
-        .tls_handshake_ms = cfg->timeouts.tls_handshake_ms,
-        .linger_ms = cfg->timeouts.linger_ms,
-    };
-}
-
-/* The listening socket of an address: one a loop (SO_REUSEPORT), or a share in the first one's. */
-static int open_socket(const struct cfg_listener *from, const struct rt_address *at,
-                       const struct proxy_worker *first, int *fd, struct diag *d)
-{
-    bool is_unix = at->sa.sa_family == AF_UNIX;
-    if (is_unix && first)
-        list_for_each (it, &first->listeners) {
-            const struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
-            if (l->cfg == from)
-                return rt_listener_share(&l->socket, fd, d);
-        }
-    return rt_listen(at, !is_unix, 0660, fd, d);
-}
-
-static int add_listener(struct proxy_worker *w, const struct cfg *cfg,
-                        const struct cfg_listener *from, const struct proxy_worker *first,
-                        struct diag *d)
-{
-    const struct rt_address *at = from ? &from->address : &cfg->peers.listen;
-    struct http_server_options options = server_options(cfg);
-    int fd;
-    struct proxy_listener *l = calloc(1, sizeof *l);
-    if (!l)
-        return diag_set(d, ERR_NO_MEMORY, "no memory for a listener");
-    l->worker = w;
-    l->cfg = from;
-    http_server_init(&l->server, &w->env, &options, from ? from->tls : cfg->peers.server, txn_begin,
-                     l);
-    l->server.on_lost = txn_log_lost;
-    l->server.on_empty = &w->drain_task;
-    l->server.connections = &w->meter->connections;
-    int rc = open_socket(from, at, first, &fd, d);
-    if (rc == 0)
-        rc = rt_listener_start(&l->socket, w->loop, fd, on_accept, d);
-    if (rc < 0) {
-        free(l);
-        return rc;
-    }
-    list_push(&w->listeners, &l->link);
-    return 0;
-}
-
-int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg,
-                           const struct proxy_worker *first, struct diag *d)
-{
-    int rc = 0;
-    CHECK(!w->conf);
-    w->conf = conf_create(w, cfg);
-    if (!w->conf)
-        return diag_set(d, ERR_NO_MEMORY, "no memory for a worker's pools");
-    for (size_t i = 0; rc == 0 && i < cfg->n_listeners; i++)
-        rc = add_listener(w, cfg, &cfg->listeners[i], first, d);
-    if (rc == 0 && cfg->peers.is_on)
-        rc = add_listener(w, cfg, NULL, first, d);
-    return rc;
 }
 
 void proxy_worker_print(const struct proxy_worker *w, struct out *o)
@@ -310,6 +242,7 @@ void proxy_worker_destroy(struct proxy_worker **wp)
     list_for_each_safe (it, &w->listeners) {
         struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
         list_remove(&l->link);
+        proxy_conf_unref(&l->conf);
         free(l);
     }
     proxy_conf_unref(&w->conf);

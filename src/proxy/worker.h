@@ -4,7 +4,8 @@
  * sites' states, correlation memory, the access log, names; each of those takes care of itself.
  *
  *     proxy_worker_create(&w, loop, &shared, &d);
- *     proxy_worker_configure(w, cfg, NULL, &d); takes a configuration snapshot, opens listeners
+ *     proxy_change_prepare(&change, w, &from, NULL, &d);   opens what is new
+ *     proxy_change_apply(&change, &d);                     now, and at every reload
  *     rt_loop_run(loop);
  *     proxy_worker_drain(w);                     no new connections, idle ones closed
  *     proxy_worker_destroy(&w);
@@ -23,7 +24,6 @@ struct txn;
 struct proxy_scopes;
 
 struct proxy_shared {
-    struct peer *peer;              /* other sites; never NULL */
     struct proxy_memory *memory;    /* correlation identifiers */
     struct rt_log *access_log;      /* NULL: none */
     struct proxy_name_tables names; /* what is counted by name */
@@ -35,6 +35,7 @@ struct proxy_conf {
     unsigned refs;
     struct proxy_worker *worker;
     struct cfg *cfg;
+    struct peer *peer;          /* the other sites; never NULL */
     struct http_pool *services; /* by service index */
     struct http_pool *sites;    /* by site index; the own one unused */
     struct plan_sites plan_sites;
@@ -52,7 +53,10 @@ struct proxy_listener {
     struct proxy_worker *worker;
     struct rt_listener socket;
     struct http_server server;
-    const struct cfg_listener *cfg; /* of the newest configuration; NULL: the peers' listener */
+    struct proxy_conf *conf;        /* referenced; the newest, unless it is retired */
+    const struct cfg_listener *cfg; /* of conf; NULL: the listener for other sites */
+    bool is_retired;                /* its address is in the configuration no more */
+    struct rt_dead dead;
 };
 
 struct proxy_worker {
@@ -67,17 +71,34 @@ struct proxy_worker {
     uint64_t id_state;          /* of the transactions' identifiers */
     unsigned char random[1024]; /* secret bytes, drawn from the kernel in bulk */
     size_t random_left;
-    struct rt_task drain_task;
+    struct rt_task drain_task; /* a listener that takes no more connections has lost its last one */
     void (*on_drained)(struct proxy_worker *w); /* draining, and the last connection ended */
     void *context;
 };
 
 int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
                         struct proxy_shared *shared, struct diag *d) MUST_USE;
-/* Takes a reference to the snapshot and opens its listeners. Of a Unix socket there is only one:
- * that of `first`, the worker that was configured first (NULL: this one) and does not run yet. */
-int proxy_worker_configure(struct proxy_worker *w, struct cfg *cfg,
-                           const struct proxy_worker *first, struct diag *d) MUST_USE;
+/* A configuration that a worker is to take: everything that can fail is done before it is applied.
+ * What stays over it: the listeners whose address is in both, their connections, and the requests
+ * under way, which end under the configuration that they began with. */
+struct proxy_change;
+struct proxy_change_from {
+    struct cfg *cfg;   /* referenced */
+    struct peer *peer; /* referenced */
+};
+/* On any thread, one change at a time. Opens sockets for the addresses that the worker does not
+ * have; of a Unix socket there is one, which is shared with `first`, the change of another worker
+ * (NULL: this is the first one). ERR_SYSTEM, ERR_NO_MEMORY. */
+int proxy_change_prepare(struct proxy_change **out, struct proxy_worker *w,
+                         const struct proxy_change_from *from, const struct proxy_change *first,
+                         struct diag *d) MUST_USE;
+/* On the worker's thread, or before it runs. Listeners whose address is gone take what the kernel
+ * holds ready, and end with their last connection. Takes the change. ERR_SYSTEM, ERR_NO_MEMORY: a
+ * new listener does not accept; all else is as it should. */
+int proxy_change_apply(struct proxy_change **c, struct diag *d) MUST_USE;
+/* Closes what was opened. */
+void proxy_change_abandon(struct proxy_change **c);
+
 /* Stops accepting, closes idle connections; on_drained is called when the last client has its last
  * answer and its connection has ended. */
 void proxy_worker_drain(struct proxy_worker *w);
@@ -89,6 +110,8 @@ void proxy_worker_print(const struct proxy_worker *w, struct out *o);
 /* Secret random bytes, n of at most 64. */
 void proxy_worker_random(struct proxy_worker *w, void *to, size_t n);
 
+/* A configuration for one worker, with empty pools and one reference. NULL: no memory. */
+struct proxy_conf *proxy_conf_create(struct proxy_worker *w, const struct proxy_change_from *from);
 struct proxy_conf *proxy_conf_ref(struct proxy_conf *c);
 void proxy_conf_unref(struct proxy_conf **c);
 

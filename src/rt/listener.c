@@ -189,10 +189,10 @@ int rt_listener_start(struct rt_listener *l, struct rt_loop *loop, int fd,
     return rc;
 }
 
-int rt_listener_share(const struct rt_listener *l, int *fd, struct diag *d)
+int rt_listen_share(int fd, int *out, struct diag *d)
 {
-    *fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
-    if (*fd < 0)
+    *out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (*out < 0)
         return diag_set(d, ERR_SYSTEM, "cannot share a listening socket: %s",
                         strerrordesc_np(errno));
     return 0;

@@ -139,6 +139,9 @@ struct str rt_stream_why(const struct rt_stream *s);
 /* The verified peer's URI SANs that begin with `prefix`: the first, copied into to[n]; absent:
  * none, or longer, or no verified certificate. */
 struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char *to, size_t n);
+/* Whether the peer's certificate, which was verified when the stream began, would be taken by
+ * another context: it may have another CA, or a list in which the certificate is revoked. */
+bool rt_stream_is_accepted(const struct rt_stream *s, struct rt_tls *tls);
 
 /* End of validity of the verified peer's certificate, seconds since 1970; 0: there is none. */
 int64_t rt_stream_peer_not_after(const struct rt_stream *s);
@@ -194,9 +197,9 @@ int rt_listen_group(const struct rt_address *at, struct str group, struct diag *
  * accepts at once before others run. ERR_SYSTEM, ERR_NO_MEMORY. */
 int rt_listener_start(struct rt_listener *l, struct rt_loop *loop, int fd,
                       void (*on_accept)(struct rt_listener *, int), struct diag *d) MUST_USE;
-/* Gives a descriptor of its own of the same listening socket, for another loop's listener. */
-int rt_listener_share(const struct rt_listener *l, int *fd, struct diag *d) MUST_USE;
-/* Closes an accepted socket that nobody takes. */
+/* Gives another descriptor of a listening socket, for another loop's listener. */
+int rt_listen_share(int fd, int *out, struct diag *d) MUST_USE;
+/* Closes a socket that nobody takes. */
 void rt_discard(int fd);
 /* Stops and closes; what the kernel holds ready is accepted first, so on_accept is called from
  * here. May be called again. */

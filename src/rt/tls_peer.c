@@ -75,3 +75,18 @@ struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char
     GENERAL_NAMES_free(names);
     return found;
 }
+
+bool rt_stream_is_accepted(const struct rt_stream *s, struct rt_tls *tls)
+{
+    SSL *ssl = s->ssl ? s->ssl->ssl : NULL;
+    X509 *certificate = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
+    X509_STORE_CTX *store = certificate ? X509_STORE_CTX_new() : NULL;
+    bool is_good =
+        store &&
+        X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(tls->ctx), certificate,
+                            SSL_get_peer_cert_chain(ssl)) == 1 &&
+        X509_STORE_CTX_set_default(store, SSL_is_server(ssl) ? "ssl_client" : "ssl_server") == 1 &&
+        X509_verify_cert(store) == 1;
+    X509_STORE_CTX_free(store);
+    return is_good;
+}

@@ -151,10 +151,10 @@ def test_a_group_that_the_daemon_is_not_in(open_folder):
 
 def test_routes_are_listed(make):
     site = make()
-    assert site.admin("/v1/")[1]["routes"] == ["/healthz", "/metrics", "/readyz", "/v1/", "/v1/explain", "/v1/sites",
-                                               "/v1/transactions"]
+    assert site.admin("/v1/")[1]["routes"] == ["/healthz", "/metrics", "/readyz", "/v1/", "/v1/explain", "/v1/reload",
+                                               "/v1/sites", "/v1/transactions"]
     for route in site.admin("/v1/")[1]["routes"]:
-        assert site.daemon.ask(route)[0] == (404 if route == "/v1/explain" else 200), route
+        assert site.daemon.ask(route)[0] == {"/v1/explain": 404, "/v1/reload": 405}.get(route, 200), route
     assert site.admin("/v1/none") == (404, {"error": "there is no such route; /v1/ lists them"})
     assert site.admin("/v1/explain?no=1")[1]["message"] == "there is no parameter 'no'"
 

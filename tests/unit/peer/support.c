@@ -23,12 +23,12 @@ void world_init(struct world *w)
                           .limits = {.site_connections = 3, .site_legs = 2},
                           .peers = {.is_on = true, .plain = true, .suspect_ms = 3, .down_ms = 6}};
     w->cfg.refs = 1; /* is never given back: it is not on the heap */
-    assert_int_equal(peer_create(&w->peer, &w->cfg, &w->d), 0);
+    assert_int_equal(peer_create(&w->peer, &w->cfg, NULL, &w->d), 0);
 }
 
 void world_fini(struct world *w)
 {
-    peer_destroy(&w->peer);
+    peer_unref(&w->peer);
     assert_null(w->peer);
     assert_int_equal(w->cfg.refs, 1);
     arena_fini(&w->arena);

@@ -166,8 +166,29 @@ static void test_a_site_that_is_gone(void **state)
     caller_init(&c);
     greet(w, &c, "Paris");
     w->sites[PARIS].name = STR("Rennes");
-    refused(w, &c, LEG, STR_NULL, ERR_PEER_UNKNOWN, "hello");
+    refused(w, &c, LEG, STR_NULL, ERR_PEER_UNKNOWN, "Paris is no longer a site");
     caller_fini(&c);
+}
+
+static void test_a_reload_begins_with_what_is_known(void **state)
+{
+    struct world *w = *state;
+    struct peer *old = w->peer;
+    peer_sites_heard(peer_sites_of(old), PARIS, 1000);
+    peer_sites_sample(peer_sites_of(old), PARIS, 700);
+    assert_int_equal(peer_leg_begin(old, PARIS, NULL), 0);
+    assert_int_equal(peer_create(&w->peer, &w->cfg, old, &w->d), 0);
+    struct peer_sites *sites = peer_sites_of(w->peer);
+    assert_int_equal(peer_sites_state(sites, PARIS), PEER_SITE_UP);
+    assert_int_equal(peer_sites_heard_ms(sites, PARIS), 1000);
+    assert_int_equal(peer_sites_rtt_us(sites, NANTES, PARIS), 700);
+    assert_int_equal(peer_sites_rtt_us(sites, NANTES, LYON), PEER_RTT_UNKNOWN);
+    assert_int_equal(peer_sites_state(sites, LYON), PEER_SITE_UNKNOWN);
+    assert_int_equal(peer_legs_of(w->peer, PARIS), 1); /* it is under way still */
+    peer_leg_end(old, PARIS);
+    assert_int_equal(peer_legs_of(w->peer, PARIS), 0);
+    assert_true(str_eq(peer_greeting(w->peer), peer_greeting(old))); /* the same incarnation */
+    peer_unref(&old);
 }
 
 static void test_which_bodies_are_read(void **state)
@@ -387,6 +408,7 @@ int main(void)
         TEST(test_nothing_before_the_hello),
         TEST(test_after_the_hello),
         TEST(test_a_site_that_is_gone),
+        TEST(test_a_reload_begins_with_what_is_known),
         TEST(test_which_bodies_are_read),
         TEST(test_connections_of_one_site),
         TEST(test_legs_of_one_site),

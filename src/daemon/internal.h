@@ -1,0 +1,51 @@
+/* daemon/internal.h: the daemon's parts, between its files. */
+#ifndef DAEMON_INTERNAL_H
+#define DAEMON_INTERNAL_H
+
+#include "admin/admin.h"
+#include "daemon/daemon.h"
+
+#include <pthread.h>
+
+#define SETTLE_MS 2000 /* for the services' names; then without those that lack */
+
+struct daemon;
+struct reload;
+
+struct worker_thread {
+    struct daemon *daemon;
+    struct rt_loop *loop;
+    struct proxy_worker *worker;
+    struct rt_message drain, drained;
+    pthread_t thread;
+    bool runs;
+};
+
+struct daemon {
+    struct cfg *cfg;      /* referenced; the newest */
+    struct peer *peer;    /* of cfg; referenced */
+    struct rt_loop *loop; /* control */
+    struct http_env env;
+    struct proxy_shared shared;
+    struct peer_control *control; /* NULL: no other sites */
+    struct admin *admin;
+    struct worker_thread *threads;
+    struct proxy_worker **workers;
+    size_t n_threads, n_drained;
+    struct rt_source signals;
+    struct rt_task drain_task;
+    struct rt_timer drain_timer;
+    int signal_fd;
+    bool is_ready, draining;
+    struct reload *reload; /* under way, or NULL */
+    struct reload_counts reloads;
+};
+
+/* reload.c: reads the configuration anew and takes it, or refuses it whole. 0: wish->on_done is
+ * called once, in a later turn, with 0 or why not. Else it is not begun: one at a time
+ * (ERR_OVERLOADED), none while the daemon stops (ERR_DRAINING), ERR_NO_MEMORY. */
+int daemon_reload(struct daemon *x, const struct admin_wish *wish, struct diag *d) MUST_USE;
+/* Ends what is under way: the daemon stops. */
+void daemon_reload_stop(struct daemon *x);
+
+#endif
