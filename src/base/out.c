@@ -30,11 +30,26 @@ void out_hex(struct out *o, uint64_t v)
     put_number(o, v, 16);
 }
 
+/* Eight digits at once, each in its byte: every request has some of them made. */
+static void hex_digits(uint32_t v, char digits[8])
+{
+    uint64_t x = v;
+    x = (x << 16 | x) & 0x0000ffff0000ffff; /* halves, bytes, nibbles apart, the least last */
+    x = (x << 8 | x) & 0x00ff00ff00ff00ff;
+    x = (x << 4 | x) & 0x0f0f0f0f0f0f0f0f;
+    uint64_t above_9 = (x + 0x0606060606060606) >> 4 & 0x0101010101010101;
+    x += 0x3030303030303030 + above_9 * ('a' - '0' - 10);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    memcpy(digits, &x, sizeof x);
+}
+
 void out_hex64(struct out *o, uint64_t v)
 {
     char digits[16];
-    for (int i = 15; i >= 0; i--, v >>= 4)
-        digits[i] = "0123456789abcdef"[v & 15];
+    hex_digits((uint32_t)(v >> 32), digits);
+    hex_digits((uint32_t)v, digits + 8);
     out_str(o, (struct str){digits, sizeof digits});
 }
 

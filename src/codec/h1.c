@@ -169,21 +169,28 @@ static const char *parse_field(const char *base, const char *p, const char *end,
     return p + 2;
 }
 
+/* Up to the empty line, where the head ends: h->size. */
 static int parse_fields(struct h1_head *h, const char *p, struct h1_field *fields,
                         size_t max_fields, const char **why)
 {
     const char *end = h->base + h->size;
     h->fields = fields;
     h->n_fields = 0;
-    while (end - p > 2) {
+    while (end - p >= 2 && (p[0] != '\r' || p[1] != '\n')) {
         if (h->n_fields == max_fields)
             return fail(ERR_HEAD_TOO_LARGE, why, "too many fields");
-        p = parse_field(h->base, p, end, &fields[h->n_fields]);
-        if (!p)
-            return fail(ERR_BAD_REQUEST, why, "a field line is malformed");
+        const char *next = parse_field(h->base, p, end, &fields[h->n_fields]);
+        if (!next)
+            return memchr(p, '\n', (size_t)(end - p))
+                       ? fail(ERR_BAD_REQUEST, why, "a field line is malformed")
+                       : ERR_MORE;
         h->present |= UINT64_C(1) << fields[h->n_fields].id;
         h->n_fields++;
+        p = next;
     }
+    if (end - p < 2)
+        return ERR_MORE;
+    h->size = (uint32_t)(p + 2 - h->base);
     return 0;
 }
 
@@ -362,11 +369,24 @@ static int read_expect(struct h1_head *h, const char **why)
     return 0;
 }
 
-/* request-line = method SP request-target SP HTTP-version. *next is where the fields begin. */
-static int parse_request_line(struct h1_head *h, const char **next, const char **why)
+/* The first line, without its CRLF; *next is where the fields begin. ERR_MORE: it is not whole. */
+static int first_line(const struct h1_head *h, struct str *line, const char **next)
 {
     struct str all = {h->base, h->size};
-    struct str line = str_sub(all, 0, (size_t)str_find(all, '\r'));
+    ptrdiff_t n = str_find(all, '\r');
+    if (n < 0 || (size_t)n + 2 > all.n)
+        return ERR_MORE;
+    *line = str_sub(all, 0, (size_t)n);
+    *next = all.p + n + 2;
+    return 0;
+}
+
+/* request-line = method SP request-target SP HTTP-version. */
+static int parse_request_line(struct h1_head *h, const char **next, const char **why)
+{
+    struct str line;
+    if (first_line(h, &line, next) < 0)
+        return ERR_MORE;
     ptrdiff_t first = str_find(line, ' ');
     ptrdiff_t second = first < 0 ? -1 : str_find(str_from(line, (size_t)first + 1), ' ');
     if (second < 0)
@@ -379,7 +399,6 @@ static int parse_request_line(struct h1_head *h, const char **next, const char *
     int rc = parse_version(str_from(line, (size_t)(first + second) + 2), &h->minor, why);
     if (rc < 0)
         return rc;
-    *next = line.p + line.n + 2;
     if ((*next)[-1] != '\n')
         return fail(ERR_BAD_REQUEST, why, "the request line has a bare CR");
     return parse_target(h, why);
@@ -412,9 +431,10 @@ int h1_request_parse(struct h1_head *h, struct str bytes, struct h1_field *field
  * and harmless. */
 static int parse_status_line(struct h1_head *h, const char **next, const char **why)
 {
-    struct str all = {h->base, h->size};
-    struct str line = str_sub(all, 0, (size_t)str_find(all, '\r'));
+    struct str line;
     uint64_t status;
+    if (first_line(h, &line, next) < 0)
+        return ERR_MORE;
     if (line.n < 12 || line.p[8] != ' ' || (line.n > 12 && line.p[12] != ' ') ||
         str_digits(str_sub(line, 9, 3), 599, &status) < 0 || status < 100)
         return fail(ERR_SERVICE_BROKEN, why, "the status line is malformed");
@@ -422,7 +442,6 @@ static int parse_status_line(struct h1_head *h, const char **next, const char **
         return ERR_SERVICE_BROKEN;
     h->status = (unsigned)status;
     h->reason = str_from(line, 13);
-    *next = line.p + line.n + 2;
     if ((*next)[-1] != '\n' || !h1_is_field_value(h->reason))
         return fail(ERR_SERVICE_BROKEN, why, "the status line is malformed");
     return 0;
@@ -454,9 +473,18 @@ int h1_response_parse(struct h1_head *h, struct str bytes, struct h1_field *fiel
     if (rc == 0)
         rc = read_connection(h, why);
     if (rc < 0)
-        return ERR_SERVICE_BROKEN;
+        return rc == ERR_MORE ? rc : ERR_SERVICE_BROKEN;
     h->framing = answer_framing(h, method, chunked);
     return 0;
+}
+
+void h1_move(struct h1_head *h, const char *to)
+{
+    struct str *texts[] = {&h->method_text, &h->target, &h->authority, &h->reason};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i]->p && texts[i]->p >= h->base && texts[i]->p <= h->base + h->size)
+            texts[i]->p = to + (texts[i]->p - h->base);
+    h->base = to;
 }
 
 void h1_cut_value(struct h1_head *h, size_t i, size_t n)

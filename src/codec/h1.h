@@ -1,12 +1,13 @@
 /* codec/h1.h: HTTP/1.1 heads and chunked bodies (RFC 9112), strict, pure.
  *
- * A head is parsed in one piece, after h1_head_end has found its end: the caller keeps the bytes,
- * fields are offsets into them. What a lenient parser would mend and another one read differently
- * (bare CR or LF, obs-fold, white space before the colon, repeated or odd Content-Length, both
- * length fields, control characters) is refused: that difference is request smuggling.
+ * A head is parsed in one piece: the caller keeps the bytes, fields are offsets into them. One that
+ * is not whole so far is waited for with h1_head_end, which looks at each byte once. What a lenient
+ * parser would mend and another one read differently (bare CR or LF, obs-fold, white space before
+ * the colon, repeated or odd Content-Length, both length fields, control characters) is refused:
+ * that difference is request smuggling.
  *
- *     size_t end = h1_head_end(bytes, &scan, max, &rc);     0: not complete so far
- *     h1_request_parse(&head, bytes, fields, n_fields)
+ *     rc = h1_request_parse(&head, bytes, fields, n_fields, &why)
+ *     if (rc == ERR_MORE) n = h1_head_end(bytes, &scan, max)         0: not complete so far
  *     for (i = 0; i < head.n_fields; i++) h1_name(&head, i), h1_value(&head, i)
  */
 #ifndef CODEC_H1_H
@@ -94,8 +95,9 @@ static inline struct str h1_value(const struct h1_head *h, size_t i)
  * that does not end in CRLF, ERR_HEAD_TOO_LARGE when max bytes hold no end. */
 long h1_head_end(struct str bytes, size_t *scan, size_t max) MUST_USE;
 
-/* Parses a whole request head. `fields` has room for max_fields. Fields that belong to the
- * connection are marked `drop`, with those that Connection names. Returns 0, or
+/* Parses the request head at the start of bytes; h->size says where it ends. `fields` has room for
+ * max_fields. Fields that belong to the connection are marked `drop`, with those that Connection
+ * names. Returns 0, ERR_MORE when the head is not whole, or
  * ERR_BAD_REQUEST, ERR_HEAD_TOO_LARGE (too many fields), ERR_HTTP_VERSION, ERR_CODING_UNSUPPORTED,
  * ERR_METHOD_UNSUPPORTED (CONNECT), ERR_EXPECTATION; `why` gets a sentence (static). */
 int h1_request_parse(struct h1_head *h, struct str bytes, struct h1_field *fields,
@@ -113,6 +115,9 @@ static inline size_t h1_find(const struct h1_head *h, enum h1_field_id id, size_
 }
 /* The first with this name (any case) from `from` on. */
 size_t h1_find_name(const struct h1_head *h, struct str name, size_t from);
+
+/* The bytes of a parsed head were copied to `to`. */
+void h1_move(struct h1_head *h, const char *to);
 
 /* Shortens a field's value to its first n bytes. */
 void h1_cut_value(struct h1_head *h, size_t i, size_t n);

@@ -284,6 +284,13 @@ int http_client_head(struct http_client_conn *c, enum h1_method method, struct h
 {
     struct http_pool *p = c->pool;
     while (!c->head_size) {
+        struct str bytes = str_sub(http_unread(&c->io), 0, p->max_head);
+        /* Nearly every head comes whole. What is wrong with one is said when it is. */
+        if (c->scanned == 0 && bytes.n &&
+            h1_response_parse(head, bytes, p->env->fields, p->max_fields, method, why) == 0) {
+            c->head_size = head->size;
+            return 0;
+        }
         size_t scan = c->scanned;
         long n = h1_head_end(http_unread(&c->io), &scan, p->max_head);
         c->scanned = (uint32_t)scan;

@@ -123,9 +123,10 @@ static void refuse(struct http_server_conn *c, int code, const char *why)
     hand_over(c, x);
 }
 
-/* Parses a complete head of n bytes, which is copied into the exchange's arena: the read buffer
- * goes on with the body. */
-static void begin_request(struct http_server_conn *c, size_t n)
+/* Takes a complete head of head->size bytes, of which rc and why were said. It is copied into the
+ * exchange's arena: the read buffer goes on with the body. */
+static void begin_request(struct http_server_conn *c, const struct h1_head *head, int rc,
+                          const char *why)
 {
     struct http_exchange *x = exchange_create(c);
     const struct http_server_options *o = &c->server->options;
@@ -133,12 +134,15 @@ static void begin_request(struct http_server_conn *c, size_t n)
         conn_die(c);
         return;
     }
-    struct str head = arena_str(&x->arena, str_sub(http_unread(&c->io), 0, n));
-    http_consume(&c->io, n);
-    if (head.p)
-        x->error = h1_request_parse(&x->head, head, c->server->env->fields, o->max_fields, &x->why);
+    struct str copy = arena_str(&x->arena, (struct str){head->base, head->size});
+    http_consume(&c->io, head->size);
+    x->head = *head;
+    x->error = copy.p ? rc : ERR_NO_MEMORY;
+    x->why = why;
+    if (copy.p)
+        h1_move(&x->head, copy.p);
     else
-        x->error = ERR_NO_MEMORY;
+        x->head = (struct h1_head){0};
     if (!x->error && x->head.target.n > o->max_target)
         x->error = ERR_URI_TOO_LONG;
     if (!x->error && c->is_over) {
@@ -167,14 +171,28 @@ static void skip_empty_line(struct http_server_conn *c)
         http_consume(&c->io, 2);
 }
 
+static int parse_head(struct http_server_conn *c, struct str bytes, struct h1_head *head,
+                      const char **why)
+{
+    return h1_request_parse(head, bytes, c->server->env->fields, c->server->options.max_fields,
+                            why);
+}
+
 /* Looks for a complete head. Returns false when more bytes are needed. */
 static bool try_head(struct http_server_conn *c)
 {
-    size_t scan;
+    size_t scan, max = c->server->options.max_head;
+    struct h1_head head;
+    const char *why = NULL;
     skip_empty_line(c);
     struct str bytes = http_unread(&c->io);
     if (bytes.n == 0)
         return false;
+    /* Nearly every head comes whole. What is wrong with one is said when it is. */
+    if (c->scanned == 0 && parse_head(c, str_sub(bytes, 0, max), &head, &why) == 0) {
+        begin_request(c, &head, 0, NULL);
+        return true;
+    }
     if (c->state == HTTP_IDLE) {
         c->state = HTTP_HEAD;
         set_deadline(c, c->server->options.head_ms);
@@ -182,7 +200,7 @@ static bool try_head(struct http_server_conn *c)
     if (bytes.n == 1 && bytes.p[0] == '\r')
         return false; /* maybe half of an empty line */
     scan = c->scanned;
-    long n = h1_head_end(bytes, &scan, c->server->options.max_head);
+    long n = h1_head_end(bytes, &scan, max);
     c->scanned = (uint32_t)scan;
     if (n == 0)
         return false;
@@ -191,7 +209,8 @@ static bool try_head(struct http_server_conn *c)
         refuse(c, long_target ? ERR_URI_TOO_LONG : (int)n,
                n == ERR_BAD_REQUEST ? "a line of the head does not end in CRLF" : NULL);
     } else {
-        begin_request(c, (size_t)n);
+        int rc = parse_head(c, str_sub(bytes, 0, (size_t)n), &head, &why);
+        begin_request(c, &head, rc, why);
     }
     return true;
 }

@@ -3,6 +3,8 @@
 #include "base/out.h"
 #include "base/utf8.h"
 
+#include <stdio.h>
+
 /* Runs the statement with a writer of every size up to `full`; what fits is a beginning of the
  * whole, and only the full size does not overflow. */
 #define CHECK_ALL_SIZES(o, statement, whole)                                                       \
@@ -31,6 +33,15 @@ static void test_numbers(void **state)
     out_init(&o, memory, sizeof memory);
     out_hex(&o, 0), OUT(&o, " "), out_hex(&o, 0xabc), OUT(&o, " "), out_hex(&o, UINT64_MAX);
     assert_str(out_get(&o), "0 abc ffffffffffffffff");
+    for (int digit = 0; digit < 16; digit++)
+        for (int place = 0; place < 16; place++) {
+            uint64_t v = (uint64_t)digit << (4 * place);
+            char wanted[17];
+            (void)snprintf(wanted, sizeof wanted, "%016llx", (unsigned long long)v);
+            out_init(&o, memory, sizeof memory);
+            out_hex64(&o, v);
+            assert_memory_equal(out_get(&o).p, wanted, 16);
+        }
 }
 
 static void test_every_size(void **state)
