@@ -32,19 +32,13 @@ def marked(base):
     return found
 
 
-def heed_interrupts():
-    """As from a terminal: what is started in a shell's background ignores SIGINT, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Demo:
     def __init__(self, base):
         self.base, self.lines, self.changed = str(base), [], threading.Condition()
         self.is_over = False
         self.process = subprocess.Popen([str(TOP / "lab" / "demo"), "--build", BUILD], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                        env={**os.environ, "XDG_RUNTIME_DIR": self.base},
-                                        preexec_fn=heed_interrupts)
+                                        env={**os.environ, "XDG_RUNTIME_DIR": self.base})
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
