@@ -231,6 +231,25 @@ static int set_group(const struct admin_in *in, const struct rt_address *at, str
     return 0;
 }
 
+/* A socket that was passed has the mode and the group that its maker gave it. */
+static int open_socket(const struct admin_in *in, int *fd, struct diag *d)
+{
+    char memory[256];
+    struct out path;
+    struct rt_address at;
+    out_init(&path, memory, sizeof memory);
+    OUT(&path, "unix:");
+    out_str(&path, in->cfg->admin_socket);
+    int rc = path.overflowed ? ERR_INVALID : rt_address_parse(out_get(&path), &at);
+    if (rc < 0)
+        return rc;
+    *fd = rt_passed_take(in->passed, &at);
+    if (*fd >= 0)
+        return 0;
+    rc = rt_listen(&at, false, 0660, fd, d);
+    return rc == 0 ? set_group(in, &at, d) : rc;
+}
+
 int admin_start(struct admin **out, const struct admin_in *in, struct diag *d)
 {
     struct http_server_options options = {
@@ -247,9 +266,6 @@ int admin_start(struct admin **out, const struct admin_in *in, struct diag *d)
         .tls_handshake_ms = 5000,
         .linger_ms = 2000,
     };
-    char memory[256];
-    struct out path;
-    struct rt_address at;
     int fd = -1;
     struct admin *a = calloc(1, sizeof *a);
     if (!a)
@@ -258,14 +274,7 @@ int admin_start(struct admin **out, const struct admin_in *in, struct diag *d)
     a->in.started_us = rt_wall_us();
     list_init(&a->requests);
     http_server_init(&a->server, in->env, &options, NULL, on_request, a);
-    out_init(&path, memory, sizeof memory);
-    OUT(&path, "unix:");
-    out_str(&path, in->cfg->admin_socket);
-    int rc = path.overflowed ? ERR_INVALID : rt_address_parse(out_get(&path), &at);
-    if (rc == 0)
-        rc = rt_listen(&at, false, 0660, &fd, d);
-    if (rc == 0)
-        rc = set_group(in, &at, d);
+    int rc = open_socket(in, &fd, d);
     if (rc == 0)
         rc = rt_listener_start(&a->socket, in->env->loop, fd, on_accept, d);
     else if (fd >= 0)

@@ -44,7 +44,8 @@ struct admin_in {
     int (*reload)(void *context, const struct admin_wish *wish, struct diag *d);
     void *context;
     const struct reload_counts *reloads;
-    uint64_t started_us; /* set by admin_start: wall time */
+    struct rt_passed *passed; /* the socket is taken from there, if it is among them */
+    uint64_t started_us;      /* set by admin_start: wall time */
 };
 
 /* The workers' slots may become NULL, one by one, when their loops have ended. */

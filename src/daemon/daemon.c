@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define RESOLVE_MS 30000
+#define STOP_MS    10000 /* for the end itself, after the drain */
 
 /* ---- workers */
 
@@ -58,7 +59,7 @@ static int create_worker(struct daemon *x, struct worker_thread *t, struct diag 
 /* All of them take the configuration before any of them runs. */
 static int configure_workers(struct daemon *x, struct diag *d)
 {
-    struct proxy_change_from from = {x->cfg, x->peer};
+    struct proxy_change_from from = {x->cfg, x->peer, &x->passed};
     struct proxy_change **changes = calloc(x->n_threads, sizeof(struct proxy_change *));
     int rc = 0;
     if (!changes)
@@ -122,6 +123,48 @@ static void stop_workers(struct daemon *x)
     }
 }
 
+/* ---- the service manager */
+
+void daemon_tell_status(const struct daemon *x, const char *first)
+{
+    const struct cfg *cfg = x->cfg;
+    service_tell(&x->service, "%sSTATUS=site %.*s, %zu listeners, %zu other sites%s%s%s", first,
+                 STR_ARG(cfg->site), cfg->n_listeners, cfg->n_sites - 1,
+                 x->draining ? "; ends what is under way" : "",
+                 x->refusal[0] ? "; the last reload was refused: " : "", x->refusal);
+}
+
+/* The manager's patience with the end is as long as the configuration's, whatever its unit says. */
+static void tell_stopping(const struct daemon *x)
+{
+    char text[80];
+    struct out o;
+    out_init(&o, text, sizeof text - 1);
+    out_fmt(&o, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n",
+            (x->cfg->timeouts.drain_ms + STOP_MS) * 1000ULL);
+    text[o.n] = '\0';
+    daemon_tell_status(x, text);
+}
+
+/* Sockets that were passed and are not configured: nobody would answer there. */
+static void drop_passed(struct daemon *x)
+{
+    for (size_t i = 0; i < x->passed.n; i++) {
+        const struct rt_passed_socket *s = &x->passed.sockets[i];
+        char text[160];
+        struct out o;
+        if (s->fd < 0)
+            continue;
+        out_init(&o, text, sizeof text);
+        rt_address_print(&s->at, &o);
+        fprintf(stderr, "warning: the socket %d%s%s was passed, but %s%.*s: it is closed\n", s->fd,
+                s->name[0] ? " " : "", s->name,
+                s->at.len ? "nothing is configured for " : "it is none that listens",
+                s->at.len ? (int)o.n : 0, text);
+    }
+    rt_passed_close(&x->passed);
+}
+
 /* ---- signals */
 
 static void begin_drain(struct daemon *x)
@@ -129,6 +172,7 @@ static void begin_drain(struct daemon *x)
     daemon_reload_stop(x);
     x->draining = true;
     x->is_ready = false;
+    tell_stopping(x);
     for (size_t i = 0; i < x->n_threads; i++) {
         x->threads[i].drain.deliver = drain_worker;
         rt_post(x->threads[i].loop, &x->threads[i].drain);
@@ -240,7 +284,8 @@ static int start_control(struct daemon *x, struct diag *d)
                           .is_ready = &x->is_ready,
                           .reload = on_wish,
                           .context = x,
-                          .reloads = &x->reloads};
+                          .reloads = &x->reloads,
+                          .passed = &x->passed};
     return admin_start(&x->admin, &in, d);
 }
 
@@ -270,6 +315,7 @@ static void close_all(struct daemon *x)
     }
     if (x->loop) {
         rt_loop_turn(x->loop, 0);
+        daemon_watchdog_stop(x);
         http_env_fini(&x->env);
         rt_loop_destroy(&x->loop);
     }
@@ -281,12 +327,18 @@ static void close_all(struct daemon *x)
     rt_log_close(&x->shared.access_log);
     proxy_names_fini(&x->shared.names);
     rt_resolver_stop();
+    rt_passed_close(&x->passed);
+    service_close(&x->service);
 }
 
 int daemon_run(struct cfg *cfg, struct diag *d)
 {
-    struct daemon x = {.cfg = cfg_ref(cfg), .signal_fd = -1};
-    int rc = rt_loop_create(&x.loop, d);
+    struct daemon x = {.cfg = cfg_ref(cfg), .signal_fd = -1, .service.fd = -1};
+    int rc = rt_passed_read(&x.passed, d);
+    if (rc == 0)
+        rc = service_open(&x.service, d);
+    if (rc == 0)
+        rc = rt_loop_create(&x.loop, d);
     if (rc == 0) {
         http_env_init(&x.env, x.loop);
         rc = watch_signals(&x, d);
@@ -302,7 +354,10 @@ int daemon_run(struct cfg *cfg, struct diag *d)
     if (rc == 0)
         rc = start_control(&x, d);
     if (rc == 0) {
+        drop_passed(&x);
         x.is_ready = true;
+        daemon_tell_status(&x, "READY=1\n");
+        daemon_watchdog_start(&x);
         rt_loop_run(x.loop);
     }
     close_all(&x);

@@ -4,6 +4,7 @@
 
 #include "admin/admin.h"
 #include "daemon/daemon.h"
+#include "daemon/service.h"
 
 #include <pthread.h>
 
@@ -17,6 +18,8 @@ struct worker_thread {
     struct rt_loop *loop;
     struct proxy_worker *worker;
     struct rt_message drain, drained;
+    struct rt_message beat; /* the watchdog's */
+    bool owes_beat;         /* the worker has not sent it back */
     pthread_t thread;
     bool runs;
 };
@@ -39,7 +42,23 @@ struct daemon {
     bool is_ready, draining;
     struct reload *reload; /* under way, or NULL */
     struct reload_counts reloads;
+    char refusal[200]; /* why the last reload was refused; "" when it was not */
+    struct service service;
+    struct rt_passed passed; /* sockets that nobody has taken so far */
+    struct rt_task beat_task;
+    struct rt_timer beat_timer;
+    size_t n_beats_owed;
+    bool beat_is_late; /* and it was said */
 };
+
+/* Tells the service manager how the daemon is, after `first`: "" or an assignment and its line
+ * feed. */
+void daemon_tell_status(const struct daemon *x, const char *first);
+
+/* watchdog.c: tells the service manager, if it wants to know, that every loop answers. */
+void daemon_watchdog_start(struct daemon *x);
+/* After the workers have ended. */
+void daemon_watchdog_stop(struct daemon *x);
 
 /* reload.c: reads the configuration anew and takes it, or refuses it whole. 0: wish->on_done is
  * called once, in a later turn, with 0 or why not. Else it is not begun: one at a time

@@ -56,14 +56,19 @@ static void reload_free(struct reload *r)
 static void finish(struct reload *r, int rc)
 {
     struct daemon *x = r->daemon;
+    struct out refusal;
     r->diag.code = rc;
     x->reload = NULL;
+    out_init(&refusal, x->refusal, sizeof x->refusal - 1);
     if (rc < 0) {
         x->reloads.refused++;
+        out_visible(&refusal, str_of(r->diag.message), sizeof x->refusal / 4);
     } else {
         x->reloads.done++;
         x->reloads.last_us = rt_wall_us();
     }
+    x->refusal[refusal.n] = '\0';
+    daemon_tell_status(x, "READY=1\n");
     r->wish.on_done(&r->wish, rc, &r->diag);
     reload_free(r);
 }
@@ -233,6 +238,7 @@ int daemon_reload(struct daemon *x, const struct admin_wish *wish, struct diag *
     r->task.run = run;
     rt_timer_init(&r->timer, &r->task);
     x->reload = r;
+    service_tell(&x->service, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)rt_mono_us());
     r->rc = begin(r);
     r->until_ms = rt_now_ms(x->loop) + SETTLE_MS;
     rt_wake(x->loop, &r->task); /* what is wrong is said in a later turn, too */

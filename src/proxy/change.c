@@ -3,12 +3,16 @@
 
 #include <stdlib.h>
 
+struct socket {
+    int fd;         /* -1: the worker has it, or there is none */
+    bool is_shared; /* by all workers; else each has its own */
+};
+
 struct proxy_change {
     struct proxy_worker *worker;
     struct proxy_conf *conf;
-    size_t n; /* listeners of the configuration, and the one for other sites */
-    int *fds; /* by listener, the one for other sites last; -1: the worker has it, or there is none
-               */
+    size_t n;               /* listeners of the configuration, and the one for other sites */
+    struct socket *sockets; /* by listener, the one for other sites last */
 };
 
 static void on_accept(struct rt_listener *socket, int fd)
@@ -51,7 +55,7 @@ static const struct rt_address *address_of(const struct cfg *cfg, size_t i)
 
 static bool is_same_address(const struct rt_address *a, const struct rt_address *b)
 {
-    return a && b && a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
+    return a && b && rt_address_is_same(a, b);
 }
 
 /* The listener of cfg that has the address of number i of `of` and is for the same: clients, or
@@ -68,18 +72,21 @@ static long same_listener(const struct cfg *cfg, const struct cfg *of, size_t i)
 
 /* ---- preparing */
 
-static int open_socket(struct proxy_change *c, size_t i, const struct proxy_change *first,
-                       struct diag *d)
+static int open_socket(struct proxy_change *c, size_t i, const struct proxy_change_from *from,
+                       const struct proxy_change *first, struct diag *d)
 {
     const struct cfg *cfg = c->conf->cfg, *old = c->worker->conf ? c->worker->conf->cfg : NULL;
     const struct rt_address *at = address_of(cfg, i);
-    c->fds[i] = -1;
+    struct socket *s = &c->sockets[i];
+    s->fd = -1;
     if (!at || (old && same_listener(old, cfg, i) >= 0))
         return 0;
+    if (first && first->sockets[i].is_shared)
+        return rt_listen_share(first->sockets[i].fd, &s->fd, d);
     bool is_unix = at->sa.sa_family == AF_UNIX;
-    if (is_unix && first)
-        return rt_listen_share(first->fds[i], &c->fds[i], d);
-    return rt_listen(at, !is_unix, 0660, &c->fds[i], d);
+    s->fd = first ? -1 : rt_passed_take(from->passed, at);
+    s->is_shared = is_unix || s->fd >= 0;
+    return s->fd >= 0 ? 0 : rt_listen(at, !is_unix, 0660, &s->fd, d);
 }
 
 int proxy_change_prepare(struct proxy_change **out, struct proxy_worker *w,
@@ -91,13 +98,13 @@ int proxy_change_prepare(struct proxy_change **out, struct proxy_worker *w,
     if (rc == 0) {
         c->worker = w;
         c->conf = proxy_conf_create(w, from);
-        c->fds = calloc(from->cfg->n_listeners + 1, sizeof *c->fds);
-        rc = c->conf && c->fds ? 0 : ERR_NO_MEMORY;
+        c->sockets = calloc(from->cfg->n_listeners + 1, sizeof *c->sockets);
+        rc = c->conf && c->sockets ? 0 : ERR_NO_MEMORY;
     }
     if (rc < 0)
         diag_set(d, rc, "no memory for a worker's pools");
     for (size_t i = 0; rc == 0 && i <= from->cfg->n_listeners; i++) {
-        rc = open_socket(c, i, first, d);
+        rc = open_socket(c, i, from, first, d);
         c->n += rc == 0;
     }
     if (rc < 0)
@@ -114,10 +121,10 @@ void proxy_change_abandon(struct proxy_change **cp)
     if (!c)
         return;
     for (size_t i = 0; i < c->n; i++)
-        if (c->fds[i] >= 0)
-            rt_discard(c->fds[i]);
+        if (c->sockets[i].fd >= 0)
+            rt_discard(c->sockets[i].fd);
     proxy_conf_unref(&c->conf);
-    free(c->fds);
+    free(c->sockets);
     free(c);
 }
 
@@ -190,8 +197,8 @@ int proxy_change_apply(struct proxy_change **cp, struct diag *d)
             retire(l);
     }
     for (size_t i = 0; i < c->n; i++) {
-        int fd = c->fds[i], failed = 0;
-        c->fds[i] = -1;
+        int fd = c->sockets[i].fd, failed = 0;
+        c->sockets[i].fd = -1;
         if (fd >= 0)
             failed = add_listener(w, i, fd, d);
         rc = rc ? rc : failed;

@@ -19,6 +19,7 @@
 #include "plan/plan.h"
 #include "proxy/memory.h"
 #include "proxy/meter.h"
+#include "rt/passed.h"
 
 struct txn;
 struct proxy_scopes;
@@ -83,12 +84,13 @@ int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
  * under way, which end under the configuration that they began with. */
 struct proxy_change;
 struct proxy_change_from {
-    struct cfg *cfg;   /* referenced */
-    struct peer *peer; /* referenced */
+    struct cfg *cfg;          /* referenced */
+    struct peer *peer;        /* referenced */
+    struct rt_passed *passed; /* sockets that are taken instead of being opened; NULL: none */
 };
 /* On any thread, one change at a time. Opens sockets for the addresses that the worker does not
- * have; of a Unix socket there is one, which is shared with `first`, the change of another worker
- * (NULL: this is the first one). ERR_SYSTEM, ERR_NO_MEMORY. */
+ * have; of a Unix socket, and of one that was passed, there is one, which is shared with `first`,
+ * the change of another worker (NULL: this is the first one). ERR_SYSTEM, ERR_NO_MEMORY. */
 int proxy_change_prepare(struct proxy_change **out, struct proxy_worker *w,
                          const struct proxy_change_from *from, const struct proxy_change *first,
                          struct diag *d) MUST_USE;

@@ -91,6 +91,11 @@ void rt_address_print(const struct rt_address *a, struct out *o)
     }
 }
 
+bool rt_address_is_same(const struct rt_address *a, const struct rt_address *b)
+{
+    return a->len && a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
+}
+
 bool rt_address_is_loopback(const struct rt_address *a)
 {
     if (!a->len)

@@ -45,6 +45,8 @@ int rt_address_parse(struct str text, struct rt_address *out) MUST_USE;
 void rt_address_print(const struct rt_address *a, struct out *o);
 /* Only the host, without brackets, for Forwarded and X-Forwarded-For; "unix:" for a Unix socket. */
 void rt_address_print_host(const struct rt_address *a, struct out *o);
+/* Both known, and equal. */
+bool rt_address_is_same(const struct rt_address *a, const struct rt_address *b);
 /* 127.0.0.0/8, ::1 or a Unix path. */
 bool rt_address_is_loopback(const struct rt_address *a);
 
