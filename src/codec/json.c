@@ -2,6 +2,7 @@
  * the position stays at a place from which the look can go on: a whole character of a string, any
  * digit of a number; only words (true) and escapes are looked at again. */
 #include "codec/json.h"
+#include "base/check.h"
 #include "base/utf8.h"
 
 /* ---- tokens */
@@ -249,6 +250,13 @@ int json_next(struct json_scan *s, struct str text, bool is_whole, struct json_t
     return is_scalar ? next_scalar(s, text, is_whole, t) : ERR_INVALID;
 }
 
+void json_scan_drop(struct json_scan *s, size_t n)
+{
+    CHECK(n <= json_scan_kept(s));
+    s->at -= n;
+    s->from = s->in_token ? s->from - n : s->at;
+}
+
 bool json_is_valid(struct str text, size_t *at)
 {
     struct json_scan s = {0};
@@ -328,6 +336,19 @@ ptrdiff_t json_string_find(struct str string, char c)
             return (ptrdiff_t)begin;
     }
     return -1;
+}
+
+bool json_string_is(struct str string, struct str text)
+{
+    size_t k = 0;
+    for (size_t at = 1; at + 1 < string.n;) {
+        char utf8[4];
+        size_t n = string_char(string, &at, utf8);
+        if (n == 0 || n > text.n - k || memcmp(text.p + k, utf8, n) != 0)
+            return false;
+        k += n;
+    }
+    return k == text.n;
 }
 
 /* ---- pointers */

@@ -60,6 +60,16 @@ struct json_scan {
  * is over (only with is_whole); ERR_INVALID: not JSON, or nested deeper than JSON_MAX_DEPTH. */
 int json_next(struct json_scan *s, struct str text, bool is_whole, struct json_token *t) MUST_USE;
 
+/* The text now begins n bytes later: what the caller needs no more. It keeps what lies from
+ * json_scan_kept on. */
+void json_scan_drop(struct json_scan *s, size_t n);
+static inline size_t json_scan_kept(const struct json_scan *s)
+{
+    return s->in_token ? s->from : s->at;
+}
+/* Whether a name or string (with its quotes) means this text. */
+bool json_string_is(struct str string, struct str text);
+
 /* Whether a whole text is JSON. *at (may be NULL) is where it shows that it is not. */
 bool json_is_valid(struct str text, size_t *at);
 

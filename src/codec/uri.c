@@ -107,6 +107,27 @@ bool uri_query_find(struct str target, struct str name, struct str *value)
     return false;
 }
 
+void uri_query_set(struct str target, struct str name, struct str value, struct out *o)
+{
+    struct str rest = uri_query(target), piece;
+    char before = '?';
+    out_str(o, uri_path(target));
+    while (str_split(&rest, '&', &piece)) {
+        ptrdiff_t eq = str_find(piece, '=');
+        if (uri_parameter_is(eq < 0 ? piece : str_sub(piece, 0, (size_t)eq), name))
+            continue;
+        out_char(o, before);
+        out_str(o, piece);
+        before = '&';
+    }
+    if (!value.p)
+        return;
+    out_char(o, before);
+    uri_encode(name, o);
+    out_char(o, '=');
+    uri_encode(value, o);
+}
+
 int uri_decode(struct str text, struct out *o)
 {
     size_t took;
@@ -115,6 +136,18 @@ int uri_decode(struct str text, struct out *o)
         if (c < 0)
             return ERR_INVALID;
         out_char(o, (char)c);
+    }
+    return 0;
+}
+
+int uri_value_decode(struct str value, struct out *o)
+{
+    struct str piece;
+    for (bool is_first = true; str_split(&value, '+', &piece); is_first = false) {
+        if (!is_first)
+            out_char(o, ' ');
+        if (uri_decode(piece, o) < 0)
+            return ERR_INVALID;
     }
     return 0;
 }

@@ -30,6 +30,12 @@ bool uri_query_find(struct str target, struct str name, struct str *value);
 /* Whether a parameter's name or value as sent means this text. */
 bool uri_parameter_is(struct str sent, struct str text);
 
+/* The target with that parameter set: those of its name are left out, and it is put last, its value
+ * encoded; an absent value leaves it out. Everything else stays as it was sent. */
+void uri_query_set(struct str target, struct str name, struct str value, struct out *o);
+/* Decodes a parameter's value, '+' as a blank. ERR_INVALID as uri_decode. */
+int uri_value_decode(struct str value, struct out *o) MUST_USE;
+
 /* Percent-decoding, strict: ERR_INVALID for a '%' without two digits. */
 int uri_decode(struct str text, struct out *o) MUST_USE;
 /* Encodes all but unreserved characters. */

@@ -1,5 +1,7 @@
-/* When one alternative of an otherwise counts as success, and what follows when it does not:
- * docs/scope-lang.md section 4, "Success of one alternative". */
+/* When one alternative of an otherwise counts as success, and what follows when it does not; what
+ * becomes of the parts of a list: docs/scope-lang.md section 4, "Success of one alternative" and
+ * "Lists over sites". */
+#include "plan/gather.h"
 #include "plan/plan.h"
 
 /* The alternative failed and nothing of it can have been run, or running it again does no harm. */
@@ -34,4 +36,37 @@ enum plan_verdict plan_settle_otherwise(const struct plan_attempt *a)
         return a->is_safe ? try_next(a) : PLAN_STOP;
     }
     return PLAN_STOP;
+}
+
+/* How good an answer is that is no list, the best first. */
+static unsigned rank(const struct gather_part *p)
+{
+    if (p->status == 0)
+        return 4;
+    if (p->status < 400)
+        return 0;
+    if (p->status == 401 || p->status == 403)
+        return 1;
+    return p->status < 500 ? 2 : 3;
+}
+
+enum gather_verdict gather_settle(const struct gather_part *parts, size_t n, bool missing_fails,
+                                  size_t *which)
+{
+    bool is_ready = false, is_missing = false;
+    *which = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].state == GATHER_PART_OPEN)
+            return GATHER_UNDECIDED;
+        if (parts[i].state == GATHER_PART_READY) {
+            is_ready = true;
+            continue;
+        }
+        if (!is_missing || rank(&parts[i]) < rank(&parts[*which]))
+            *which = i;
+        is_missing = true;
+    }
+    if (is_ready)
+        return is_missing && missing_fails ? GATHER_FAIL : GATHER_ANSWER;
+    return parts[*which].status ? GATHER_PASS : GATHER_FAIL;
 }

@@ -468,6 +468,40 @@ static void test_string_find(void **state)
     assert_int_equal(json_string_find(STR("\"\""), '"'), -1);
 }
 
+static void test_string_is(void **state)
+{
+    assert_true(json_string_is(STR("\"images\""), STR("images")));
+    assert_true(json_string_is(STR("\"im\\u0061ges\""), STR("images")));
+    assert_true(json_string_is(STR("\"\""), STR("")));
+    assert_false(json_string_is(STR("\"image\""), STR("images")));
+    assert_false(json_string_is(STR("\"images\""), STR("image")));
+    assert_false(json_string_is(STR("\"\\ud800\""), STR("")));
+}
+
+/* Bytes are forgotten after every token, also in the middle of one. */
+static void test_drop(void **state)
+{
+    static const char text[] = "{\"a\": [12, \"long \\n text\"], \"b\":-0.5e1 }";
+    for (size_t piece = 1; piece < sizeof text; piece++) {
+        struct json_scan s = {0};
+        struct json_token t;
+        size_t from = 0, to = 0, tokens = 0;
+        int rc;
+        while ((rc = json_next(&s, str_sub(str_of(text), from, to - from), to == sizeof text - 1,
+                               &t)) != ERR_CLOSED) {
+            assert_true(rc == 0 || rc == ERR_MORE);
+            tokens += rc == 0;
+            if (rc == ERR_MORE)
+                to = to + piece < sizeof text - 1 ? to + piece : sizeof text - 1;
+            size_t n = json_scan_kept(&s);
+            json_scan_drop(&s, n);
+            from += n;
+        }
+        assert_int_equal(tokens, 9);
+        assert_int_equal(from, sizeof text - 1);
+    }
+}
+
 static void test_pointer_is_valid(void **state)
 {
     static const char *const good[] = {"", "/", "/a", "/a/b", "//", "/~0", "/~1~0", "/a b"};
@@ -495,6 +529,8 @@ int main(void)
         cmocka_unit_test(test_unescape),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_string_find),
+        cmocka_unit_test(test_string_is),
+        cmocka_unit_test(test_drop),
         cmocka_unit_test(test_pointer_is_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

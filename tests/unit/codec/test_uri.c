@@ -201,14 +201,47 @@ static void test_traceparent(void **state)
     }
 }
 
+static void test_query_set(void **state)
+{
+    static const struct {
+        const char *target, *value, *want;
+    } rows[] = {
+        {"/a", "x y", "/a?m=x%20y"},
+        {"/a?", "x", "/a?&m=x"},
+        {"/a?b=1&m=2&c", "x", "/a?b=1&c&m=x"},
+        {"/a?m=1&m&%6d=2", "x", "/a?m=x"},
+        {"/a?m=1", NULL, "/a"},
+        {"/a?mm=1&m=2", NULL, "/a?mm=1"},
+        {"/a?b=%26&b=+", "", "/a?b=%26&b=+&m="},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char memory[64];
+        struct out o;
+        out_init(&o, memory, sizeof memory);
+        uri_query_set(str_of(rows[i].target), STR("m"), str_of(rows[i].value), &o);
+        assert_str(out_get(&o), rows[i].want);
+    }
+}
+
+static void test_value_decode(void **state)
+{
+    char memory[64];
+    struct out o;
+    out_init(&o, memory, sizeof memory);
+    assert_int_equal(uri_value_decode(STR("a+b%2Bc%20+"), &o), 0);
+    assert_str(out_get(&o), "a b+c  ");
+    assert_int_equal(uri_value_decode(STR("a+%2"), &o), ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),       cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_plain),       cmocka_unit_test(test_segment_is),
-        cmocka_unit_test(test_order),       cmocka_unit_test(test_query),
-        cmocka_unit_test(test_percent),     cmocka_unit_test(test_percent_strict),
-        cmocka_unit_test(test_traceparent),
+        cmocka_unit_test(test_parts),        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_plain),        cmocka_unit_test(test_segment_is),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_query),
+        cmocka_unit_test(test_percent),      cmocka_unit_test(test_percent_strict),
+        cmocka_unit_test(test_traceparent),  cmocka_unit_test(test_query_set),
+        cmocka_unit_test(test_value_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
