@@ -75,6 +75,15 @@ struct app_carrier_ids {
     struct str correlation; /* in the form of the description; absent: none */
 };
 
+/* A frozen scope, canonical, and as fields have it. */
+struct app_scope_text {
+    struct str text;
+    struct str base64;  /* as the suffix of a credential */
+    struct str percent; /* as a member of baggage */
+};
+/* Fills in the encoded ones; on ERR_NO_MEMORY the arena is too small. */
+int app_scope_encode(struct app_scope_text *s, struct str text, struct arena *arena) MUST_USE;
+
 /* Writes the carriers that `propagate` lists as field lines, for a request to `service` under the
  * frozen scope (canonical text), and marks the head's fields that they replace as `drop`.
  * The lines must stand before the copied fields. Before a service that checks credentials no suffix
@@ -83,7 +92,7 @@ struct app_carriers_in {
     const struct app *app;
     const struct app_service *service;
     bool with_suffix;
-    struct str scope;
+    struct app_scope_text scope;
     struct app_carrier_ids ids;
 };
 void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, struct out *o);
@@ -102,6 +111,10 @@ void app_prefix_put_back(struct str prefix, struct str authority, struct str val
 /* Whether a value has the form of the correlation field ("req-{uuid4}"); a UUID of another version
  * will do, since services take it, too. */
 bool app_correlation_is(const struct app *app, struct str value);
+/* What carrier 7 remembers an identifier by: the number that the 16 hexadecimal digits of a trace
+ * id are, and the first 16 of a correlation identifier's UUID. So both of one request have one key.
+ * 0: id is neither. */
+uint64_t app_correlation_key(const struct app *app, struct str id);
 /* Writes a value of that form, a UUID of version 4 made of 16 random bytes. */
 void app_correlation_make(const struct app *app, const unsigned char random[16], struct out *o);
 

@@ -4,6 +4,21 @@
 #include "codec/base64.h"
 #include "codec/uri.h"
 
+int app_scope_encode(struct app_scope_text *s, struct str text, struct arena *arena)
+{
+    struct out base64, percent;
+    char *memory = arena_alloc(arena, 2 * text.n + 4); /* 4 for each 3 bytes begun */
+    char *more = arena_alloc(arena, 3 * text.n);
+    if (!memory || !more || arena_overflowed(arena))
+        return ERR_NO_MEMORY;
+    out_init(&base64, memory, 2 * text.n + 4);
+    out_init(&percent, more, 3 * text.n);
+    base64_encode(BASE64_URL, text, &base64);
+    uri_encode(text, &percent);
+    *s = (struct app_scope_text){text, out_get(&base64), out_get(&percent)};
+    return 0;
+}
+
 static bool sets_suffix(const struct app_carriers_in *in, struct str name)
 {
     const struct app_propagate *p = &in->app->propagate;
@@ -26,7 +41,7 @@ static void put_with_suffix(const struct app_carriers_in *in, struct str name, s
     OUT(o, ": ");
     out_str(o, value);
     out_str(o, APP_SUFFIX);
-    base64_encode(BASE64_URL, in->scope, o);
+    out_str(o, in->scope.base64);
     OUT(o, "\r\n");
 }
 
@@ -36,10 +51,10 @@ void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, st
     struct str correlation = in->app->carriers.correlation_field;
     bool with_correlation = p->correlation && correlation.p && in->ids.correlation.p;
     if (p->scope_field)
-        put_field(o, STR("Scope"), in->scope);
+        put_field(o, STR("Scope"), in->scope.text);
     if (p->baggage) {
         OUT(o, "baggage: scope=");
-        uri_encode(in->scope, o);
+        out_str(o, in->scope.percent);
         OUT(o, "\r\n");
     }
     if (in->ids.trace_id.p) {

@@ -1,9 +1,21 @@
 /* The correlation field of an application: an identifier in a form with one {uuid4}. */
 #include "app/carrier.h"
 #include "app/field.h"
+#include "base/check.h"
 
 #define UUID       STR("{uuid4}")
 #define UUID_BYTES 36
+
+static const unsigned char groups[] = {8, 4, 4, 4, 12}; /* digits of a UUID between its dashes */
+
+/* The number that 8 bytes are, the first the highest. */
+static uint64_t load64(const unsigned char *p)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | p[i];
+    return v;
+}
 
 /* 8-4-4-4-12 hexadecimal digits (RFC 9562 section 4), of any version: services take them all. */
 static bool is_uuid(struct str s)
@@ -18,38 +30,61 @@ static bool is_uuid(struct str s)
     return s.n == UUID_BYTES;
 }
 
-bool app_correlation_is(const struct app *app, struct str value)
+/* The UUID in a value of the form; absent: it has another one. */
+static struct str uuid_of(const struct app *app, struct str value)
 {
     struct str form = app->carriers.correlation_form;
     ptrdiff_t at = app_text_find(form, UUID);
     if (at < 0)
-        return false;
+        return STR_NULL;
     struct str before = str_sub(form, 0, (size_t)at), after = str_from(form, (size_t)at + UUID.n);
-    return value.n == before.n + UUID_BYTES + after.n && str_starts(value, before) &&
-           str_eq(str_from(value, before.n + UUID_BYTES), after) &&
-           is_uuid(str_sub(value, before.n, UUID_BYTES));
+    bool fits = value.n == before.n + UUID_BYTES + after.n && str_starts(value, before) &&
+                str_eq(str_from(value, before.n + UUID_BYTES), after);
+    struct str uuid = str_sub(value, before.n, UUID_BYTES);
+    return fits && is_uuid(uuid) ? uuid : STR_NULL;
+}
+
+bool app_correlation_is(const struct app *app, struct str value)
+{
+    return uuid_of(app, value).p != NULL;
+}
+
+uint64_t app_correlation_key(const struct app *app, struct str id)
+{
+    uint64_t key = 0;
+    if (id.n == 16)
+        return str_hex(id, UINT64_MAX, &key) == 0 ? key : 0;
+    struct str uuid = uuid_of(app, id);
+    char digits[16];
+    struct out o;
+    if (!uuid.p)
+        return 0;
+    out_init(&o, digits, sizeof digits); /* 8-4-4 */
+    out_str(&o, str_sub(uuid, 0, 8));
+    out_str(&o, str_sub(uuid, 9, 4));
+    out_str(&o, str_sub(uuid, 14, 4));
+    return str_hex(out_get(&o), UINT64_MAX, &key) == 0 ? key : 0;
 }
 
 void app_correlation_make(const struct app *app, const unsigned char random[16], struct out *o)
 {
-    static const char hex[] = "0123456789abcdef";
-    char uuid[UUID_BYTES], *p = uuid;
     struct str form = app->carriers.correlation_form;
     ptrdiff_t at = app_text_find(form, UUID);
+    char digits[32];
+    struct out hex;
+    uint64_t high, low;
     if (at < 0)
         return;
+    out_init(&hex, digits, sizeof digits);
+    high = load64(random);
+    low = load64(random + 8);
+    out_hex64(&hex, (high & ~0xf000ull) | 0x4000); /* version 4 (RFC 9562 section 5.4) */
+    out_hex64(&hex, (low & ~(3ull << 62)) | 1ull << 63);
     out_str(o, str_sub(form, 0, (size_t)at));
-    for (size_t i = 0; i < 16; i++) {
-        unsigned char b = random[i];
-        if (i == 6)
-            b = (unsigned char)((b & 0x0f) | 0x40); /* version 4 (RFC 9562 section 5.4) */
-        if (i == 8)
-            b = (unsigned char)((b & 0x3f) | 0x80);
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *p++ = '-';
-        *p++ = hex[b >> 4];
-        *p++ = hex[b & 15];
+    for (size_t i = 0, from = 0; i < COUNT_OF(groups); from += groups[i++]) {
+        if (i)
+            out_char(o, '-');
+        out_str(o, (struct str){digits + from, groups[i]});
     }
-    out_str(o, (struct str){uuid, sizeof uuid});
     out_str(o, str_from(form, (size_t)at + UUID.n));
 }

@@ -180,8 +180,16 @@ static void put_to_service(struct txn *t, struct out *o)
     if (!txn_is_scoped(t))
         return;
     txn_remember(t);
-    struct app_carriers_in in = {txn_cfg(t)->app, t->service, instance->credential_checks_pass,
-                                 t->scope, t->ids};
+    struct app_carriers_in in = {
+        .app = txn_cfg(t)->app,
+        .service = t->service,
+        .with_suffix = instance->credential_checks_pass,
+        .ids = t->ids,
+    };
+    if (t->scope_read)
+        in.scope = t->scope_read->encoded;
+    else if (app_scope_encode(&in.scope, t->scope, &t->x->arena) < 0)
+        o->overflowed = true; /* the arena says so, too */
     app_carriers_set(&in, &t->x->head, o);
 }
 

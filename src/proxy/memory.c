@@ -5,13 +5,11 @@
 #include <stdlib.h>
 
 #define SHARDS 64
-#define ID_MAX 63
-#define WAYS   8 /* places that an identifier may take: a bucket */
+#define WAYS   8 /* places that a key may take: a bucket */
 
 struct entry {
-    char id[ID_MAX + 1];
-    char *scope; /* owned; NULL: free */
-    size_t scope_n;
+    uint64_t key;
+    struct proxy_text *scope; /* referenced; NULL: free */
     uint64_t until_ms;
 };
 
@@ -53,35 +51,47 @@ void proxy_memory_destroy(struct proxy_memory **mp)
     for (size_t i = 0; i < SHARDS; i++) {
         struct shard *s = &m->shards[i];
         for (size_t k = 0; s->entries && k < m->n_buckets * WAYS; k++)
-            free(s->entries[k].scope);
+            proxy_text_unref(&s->entries[k].scope);
         free(s->entries);
         pthread_mutex_destroy(&s->lock);
     }
     free(m);
 }
 
-/* FNV-1a; identifiers are random, made here, so nobody can choose them to collide. */
-static uint64_t hash(struct str id)
+struct proxy_text *proxy_text_create(struct str text)
 {
-    uint64_t h = 1469598103934665603ull;
-    for (size_t i = 0; i < id.n; i++)
-        h = (h ^ (unsigned char)id.p[i]) * 1099511628211ull;
-    return h;
+    struct proxy_text *t = malloc(sizeof *t + text.n);
+    if (!t)
+        return NULL;
+    atomic_init(&t->refs, 1);
+    t->n = (uint32_t)text.n;
+    memcpy(t->p, text.p, text.n);
+    return t;
 }
 
-static struct entry *bucket(struct proxy_memory *m, struct str id, struct shard **s)
+void proxy_text_unref(struct proxy_text **tp)
 {
-    uint64_t h = hash(id);
+    struct proxy_text *t = *tp;
+    *tp = NULL;
+    if (t && atomic_fetch_sub(&t->refs, 1) == 1)
+        free(t);
+}
+
+/* Keys are random bits but for a few: their product with an odd number spreads those, too. Who
+ * looks for keys of his own choice finds nothing in any bucket. */
+static struct entry *bucket(struct proxy_memory *m, uint64_t key, struct shard **s)
+{
+    uint64_t h = key * 0x9e3779b97f4a7c15ull >> 16;
     *s = &m->shards[h % SHARDS];
     return &(*s)->entries[h / SHARDS % m->n_buckets * WAYS];
 }
 
-/* The entry of an identifier, else a free or the soonest ending one. */
-static struct entry *place(struct entry *e, struct str id)
+/* The entry of a key, else a free or the soonest ending one. */
+static struct entry *place(struct entry *e, uint64_t key)
 {
     struct entry *best = e;
     for (size_t i = 0; i < WAYS; i++) {
-        if (e[i].scope && str_eq(str_of(e[i].id), id))
+        if (e[i].scope && e[i].key == key)
             return &e[i];
         if (best->scope && (!e[i].scope || e[i].until_ms < best->until_ms))
             best = &e[i];
@@ -89,42 +99,30 @@ static struct entry *place(struct entry *e, struct str id)
     return best;
 }
 
-void proxy_memory_put(struct proxy_memory *m, struct str id, struct str scope, uint64_t now_ms,
-                      uint64_t keep_ms)
+void proxy_memory_put(struct proxy_memory *m, uint64_t key, struct proxy_text *scope,
+                      uint64_t now_ms, uint64_t keep_ms)
 {
     struct shard *s;
-    if (id.n == 0 || id.n > ID_MAX)
-        return;
-    struct entry *e = bucket(m, id, &s);
-    char *copy = malloc(scope.n + 1);
-    if (!copy)
-        return;
-    memcpy(copy, scope.p, scope.n);
-    copy[scope.n] = 0;
+    struct entry *e = bucket(m, key, &s);
+    atomic_fetch_add(&scope->refs, 1);
     pthread_mutex_lock(&s->lock);
-    e = place(e, id);
-    char *old = e->scope;
+    e = place(e, key);
+    struct proxy_text *old = e->scope;
     s->used += old ? 0 : 1;
-    memcpy(e->id, id.p, id.n);
-    e->id[id.n] = 0;
-    e->scope = copy;
-    e->scope_n = scope.n;
-    e->until_ms = now_ms + keep_ms;
+    *e = (struct entry){key, scope, now_ms + keep_ms};
     pthread_mutex_unlock(&s->lock);
-    free(old);
+    proxy_text_unref(&old);
 }
 
-struct str proxy_memory_get(struct proxy_memory *m, struct str id, uint64_t now_ms, struct arena *a)
+struct str proxy_memory_get(struct proxy_memory *m, uint64_t key, uint64_t now_ms, struct arena *a)
 {
     struct shard *s;
     struct str found = STR_NULL;
-    if (id.n == 0 || id.n > ID_MAX)
-        return found;
-    struct entry *e = bucket(m, id, &s);
+    struct entry *e = bucket(m, key, &s);
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < WAYS; i++)
-        if (e[i].scope && e[i].until_ms > now_ms && str_eq(str_of(e[i].id), id))
-            found = arena_str(a, (struct str){e[i].scope, e[i].scope_n});
+    for (size_t i = 0; i < WAYS && key; i++)
+        if (e[i].scope && e[i].key == key && e[i].until_ms > now_ms)
+            found = arena_str(a, (struct str){e[i].scope->p, e[i].scope->n});
     pthread_mutex_unlock(&s->lock);
     return found;
 }

@@ -210,30 +210,35 @@ static void ask_memory(struct txn *t)
         struct str id = t->carried.memory_ids[i];
         if (!id.p)
             continue;
-        t->carried.text = proxy_memory_get(m, id, rt_now_ms(t->worker->loop), &t->x->arena);
+        uint64_t key = app_correlation_key(txn_cfg(t)->app, id);
+        t->carried.text = proxy_memory_get(m, key, rt_now_ms(t->worker->loop), &t->x->arena);
         if (t->carried.text.p)
             t->carried.carrier = APP_CARRIER_MEMORY;
     }
 }
 
-/* What a client sent as its correlation identifier is put back in the answer. */
-static void make_ids(struct txn *t)
+/* The two identifiers of one request begin with the same digits, so that one entry stands for both.
+ * What a client sent as its correlation identifier is put back in the answer. Returns the key. */
+static uint64_t make_ids(struct txn *t)
 {
     const struct app *app = txn_cfg(t)->app;
     char text[128];
     struct out o;
-    unsigned char bytes[24];
+    unsigned char bytes[16];
     proxy_worker_random(t->worker, bytes, sizeof bytes);
-    uint64_t trace;
-    memcpy(&trace, bytes + 16, sizeof trace);
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40); /* as in a UUID of version 4 */
+    uint64_t key = 0;
+    for (size_t i = 0; i < sizeof key; i++)
+        key = key << 8 | bytes[i];
     out_init(&o, text, sizeof text);
-    out_hex64(&o, trace);
+    out_hex64(&o, key);
     t->ids.trace_id = arena_str(&t->x->arena, out_get(&o));
     if (!app->carriers.correlation_field.p)
-        return;
+        return key;
     out_init(&o, text, sizeof text);
     app_correlation_make(app, bytes, &o);
     t->ids.correlation = arena_str(&t->x->arena, out_get(&o));
+    return key;
 }
 
 /* Remembers under which scope the service's own sub-requests will come. */
@@ -243,9 +248,12 @@ void txn_remember(struct txn *t)
     uint64_t now = rt_now_ms(t->worker->loop), keep = c->correlation_keep_s * 1000ull;
     if (t->ids.trace_id.p)
         return;
-    make_ids(t);
-    proxy_memory_put(t->worker->shared->memory, t->ids.trace_id, t->scope, now, keep);
-    proxy_memory_put(t->worker->shared->memory, t->ids.correlation, t->scope, now, keep);
+    uint64_t key = make_ids(t);
+    struct proxy_text *of_leg = t->scope_read ? NULL : proxy_text_create(t->scope);
+    struct proxy_text *scope = t->scope_read ? t->scope_read->shared : of_leg;
+    if (scope)
+        proxy_memory_put(t->worker->shared->memory, key, scope, now, keep);
+    proxy_text_unref(&of_leg);
 }
 
 /* The scope, frozen here for the service: t->scope, t->scope_read. */

@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-/* Of one scope: parsing takes SCOPE_MEMORY at most, freezing and the two texts no more again. */
-#define ARENA_BYTES (3 * SCOPE_MEMORY)
+/* Of one scope: parsing takes SCOPE_MEMORY at most, freezing and the two texts no more again, and
+ * the encoded ones two and three times as much as a text. */
+#define ARENA_BYTES (3 * SCOPE_MEMORY + 6 * SCOPE_MAX_BYTES)
 
 struct proxy_scopes {
     struct proxy_scope *kept[PROXY_SCOPES]; /* by hash */
@@ -32,6 +33,7 @@ void proxy_scope_unref(struct proxy_scope **sp)
     *sp = NULL;
     if (!s || --s->refs > 0)
         return;
+    proxy_text_unref(&s->shared);
     arena_fini(&s->arena);
     free(s);
 }
@@ -54,7 +56,10 @@ static int print(struct proxy_scope *s, struct diag *d)
     if (o.overflowed)
         return diag_set(d, ERR_SCOPE_LIMIT, "the scope is too long");
     s->text = arena_str(&s->arena, out_get(&o));
-    return s->text.p ? 0 : diag_set(d, ERR_NO_MEMORY, "no memory for the scope");
+    s->shared = proxy_text_create(out_get(&o));
+    if (!s->text.p || !s->shared || app_scope_encode(&s->encoded, s->text, &s->arena) < 0)
+        return diag_set(d, ERR_NO_MEMORY, "no memory for the scope");
+    return 0;
 }
 
 /* What is parsed borrows from its text, so the text is copied first. */

@@ -12,8 +12,10 @@
 #ifndef PROXY_SCOPES_H
 #define PROXY_SCOPES_H
 
+#include "app/carrier.h"
 #include "base/arena.h"
 #include "base/diag.h"
+#include "proxy/memory.h"
 #include "scope/scope.h"
 
 #define PROXY_SCOPES      256 /* kept at most */
@@ -26,7 +28,9 @@ struct proxy_scope {
     uint64_t hash;
     struct str written, service; /* what it was made of */
     struct scope *frozen;
-    struct str text; /* of frozen, canonical */
+    struct str text;               /* of frozen, canonical */
+    struct app_scope_text encoded; /* the same */
+    struct proxy_text *shared;     /* the same, for the correlation memory */
     struct arena arena;
 };
 

@@ -42,16 +42,35 @@ static void pass_on(const struct row *row, struct request *r, struct out *o)
     struct app app = app_of(row->propagate);
     struct arena a;
     struct app_carried c;
-    struct app_carriers_in in = {&app, row->service, row->with_suffix, STR(SCOPE), {{0}}};
+    struct app_carriers_in in = {
+        .app = &app, .service = row->service, .with_suffix = row->with_suffix};
     if (row->with_ids)
         in.ids = (struct app_carrier_ids){STR("0123456789abcdef"), STR(OTHER)};
     arena_init(&a, NULL, 0, 4096);
+    assert_int_equal(app_scope_encode(&in.scope, STR(SCOPE), &a), 0);
     assert_int_equal(app_carriers_read(&app, &r->head, &a, &c, NULL), 0);
     r->fields[h1_find(&r->head, H1_HOST, 0)].drop = true;
     app_carriers_set(&in, &r->head, o);
     h1_copy_fields(&r->head, o);
     for (size_t i = 0; i < c.n_lines; i++)
         out_str(o, c.lines[i]);
+    arena_fini(&a);
+}
+
+static void test_encode(void **state)
+{
+    struct app_scope_text s;
+    struct arena a;
+    arena_init(&a, NULL, 0, 4096);
+    assert_int_equal(app_scope_encode(&s, STR("{a: é}"), &a), 0);
+    assert_str(s.text, "{a: é}");
+    assert_str(s.base64, "e2E6IMOpfQ");
+    assert_str(s.percent, "%7Ba%3A%20%C3%A9%7D");
+    assert_int_equal(app_scope_encode(&s, STR("x"), &a), 0); /* the least that needs room */
+    assert_str(s.base64, "eA");
+    arena_fini(&a);
+    arena_init(&a, NULL, 0, 16);
+    assert_int_equal(app_scope_encode(&s, STR("{a: é}"), &a), ERR_NO_MEMORY);
     arena_fini(&a);
 }
 
@@ -176,7 +195,7 @@ static void test_names(void **state)
             struct app_carriers_in in = {&app,
                                          rows[i].service,
                                          rows[i].with_suffix,
-                                         STR("x"),
+                                         {STR("x"), STR("eA"), STR("x")},
                                          {STR("00c0ffee00c0ffee"), STR("req-1")}};
             struct request r;
             struct str names[8];
@@ -315,7 +334,18 @@ static void test_correlation_make(void **state)
         app_correlation_make(&app, random, &o);
         assert_str(out_get(&o), rows[i].value);
         assert_true(app_correlation_is(&app, out_get(&o)));
+        char digits[17] = {0};
+        struct out trace;
+        out_init(&trace, digits, sizeof digits);
+        out_hex64(&trace, app_correlation_key(&app, out_get(&o)));
+        assert_int_equal(app_correlation_key(&app, out_get(&trace)),
+                         app_correlation_key(&app, out_get(&o)));
+        assert_memory_equal(digits, rows[i].value + 4, 8);
+        assert_memory_equal(digits + 8, rows[i].value + 13, 4);
+        assert_memory_equal(digits + 12, rows[i].value + 18, 4);
     }
+    assert_int_equal(app_correlation_key(&app, STR("req-00000000-0000-4000-8000-00000000000!")), 0);
+    assert_int_equal(app_correlation_key(&app, STR("00c0ffee00c0ffeg")), 0);
     struct app bare = {0};
     struct out o;
     out_init(&o, NULL, 0);
@@ -326,13 +356,10 @@ static void test_correlation_make(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_set),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_put_back),
-        cmocka_unit_test(test_put_back_without_authority),
-        cmocka_unit_test(test_correlation_is),
-        cmocka_unit_test(test_correlation_make),
+        cmocka_unit_test(test_encode),         cmocka_unit_test(test_set),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_names),
+        cmocka_unit_test(test_put_back),       cmocka_unit_test(test_put_back_without_authority),
+        cmocka_unit_test(test_correlation_is), cmocka_unit_test(test_correlation_make),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
