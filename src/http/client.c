@@ -144,6 +144,21 @@ void http_waiter_leave(struct http_waiter *w)
         wake_waiting(called);
 }
 
+static struct http_client_conn *conn_create(struct http_pool *p, enum http_client_state state)
+{
+    struct http_client_conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->pool = p;
+    c->state = state;
+    c->task.run = idle_run;
+    rt_timer_init(&c->timer, &c->task);
+    list_init(&c->link);
+    change(&p->n_open, GAUGE(p, open), 1);
+    count(GAUGE(p, connects));
+    return c;
+}
+
 static int open_conn(struct http_pool *p, struct rt_task *task, struct http_client_conn **out,
                      struct diag *d)
 {
@@ -151,22 +166,31 @@ static int open_conn(struct http_pool *p, struct rt_task *task, struct http_clie
     if (rt_name_get(p->name, &to) < 0)
         return diag_set(d, ERR_SERVICE_UNREACHABLE, "the name %.*s has no address so far",
                         STR_ARG(rt_name_text(p->name)));
-    struct http_client_conn *c = calloc(1, sizeof *c);
+    struct http_client_conn *c = conn_create(p, HTTP_CLIENT_CONNECTING);
     if (!c)
         return diag_set(d, ERR_NO_MEMORY, "no memory for a connection");
-    c->pool = p;
     c->to = to;
-    c->task.run = idle_run;
-    rt_timer_init(&c->timer, &c->task);
-    list_init(&c->link);
-    change(&p->n_open, GAUGE(p, open), 1);
-    count(GAUGE(p, connects));
-    c->state = HTTP_CLIENT_CONNECTING;
     int rc = rt_stream_connect(&c->io.stream, p->env->loop, &to, p->tls, p->server_name, task);
     if (rc < 0) {
         conn_die(c);
         return diag_set(d, ERR_SERVICE_UNREACHABLE, "%.*s does not take connections (%s)",
                         STR_ARG(rt_name_text(p->name)), err_text(rc));
+    }
+    start_use(c, task);
+    *out = c;
+    return 0;
+}
+
+int http_pool_adopt(struct http_pool *p, struct rt_stream *stream, struct rt_task *task,
+                    struct http_client_conn **out)
+{
+    struct http_client_conn *c = conn_create(p, HTTP_CLIENT_BUSY);
+    int rc = c ? rt_stream_move(&c->io.stream, stream, task) : ERR_NO_MEMORY;
+    if (rc < 0) {
+        rt_stream_close(stream);
+        if (c)
+            conn_die(c);
+        return rc;
     }
     start_use(c, task);
     *out = c;

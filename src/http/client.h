@@ -101,6 +101,10 @@ struct http_want {
 };
 int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
                   struct diag *d) MUST_USE;
+/* A busy connection, greeted if the pool greets, over a stream that is already open, which it takes
+ * (memory streams of tests and fuzzers). ERR_NO_MEMORY. */
+int http_pool_adopt(struct http_pool *p, struct rt_stream *stream, struct rt_task *task,
+                    struct http_client_conn **out) MUST_USE;
 /* Leaves the queue; a place that it was called to and did not take goes to the next one. Harmless
  * when not in it. */
 void http_waiter_leave(struct http_waiter *w);
