@@ -75,11 +75,11 @@ bool h1_is_field_value(struct str s)
 /* What the line feed at i means: 0, go on; else what h1_head_end returns. */
 static long line_end(struct str bytes, size_t i, size_t max)
 {
+    if (i >= max) /* also when something is wrong there: it may not have come so far */
+        return ERR_HEAD_TOO_LARGE;
     if (i < 2 || bytes.p[i - 1] != '\r') /* a head does not begin with an empty line */
         return ERR_BAD_REQUEST;
-    if (bytes.p[i - 2] == '\n')
-        return i + 1 <= max ? (long)i + 1 : ERR_HEAD_TOO_LARGE;
-    return 0;
+    return bytes.p[i - 2] == '\n' ? (long)i + 1 : 0;
 }
 
 long h1_head_end(struct str bytes, size_t *scan, size_t max)

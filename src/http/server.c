@@ -96,6 +96,7 @@ static void become_idle(struct http_server_conn *c)
 {
     c->state = HTTP_IDLE;
     c->scanned = 0;
+    c->has_skipped = false;
     c->io.stream.task = &c->task;
     set_deadline(c, c->is_over ? c->server->options.head_ms : c->server->options.idle_ms);
 }
@@ -164,11 +165,13 @@ static void begin_request(struct http_server_conn *c, const struct h1_head *head
     hand_over(c, x);
 }
 
-/* At least one empty line before a request line is forgiven (RFC 9112 section 2.2). */
+/* One empty line before a request line is forgiven (RFC 9112 section 2.2). */
 static void skip_empty_line(struct http_server_conn *c)
 {
-    if (c->scanned == 0 && str_starts(http_unread(&c->io), STR("\r\n")))
+    if (c->scanned == 0 && !c->has_skipped && str_starts(http_unread(&c->io), STR("\r\n"))) {
         http_consume(&c->io, 2);
+        c->has_skipped = true;
+    }
 }
 
 static int parse_head(struct http_server_conn *c, struct str bytes, struct h1_head *head,
@@ -205,7 +208,7 @@ static bool try_head(struct http_server_conn *c)
     if (n == 0)
         return false;
     if (n < 0) {
-        bool long_target = n == ERR_HEAD_TOO_LARGE && !memchr(bytes.p, '\n', bytes.n);
+        bool long_target = n == ERR_HEAD_TOO_LARGE && str_find(str_sub(bytes, 0, max), '\n') < 0;
         refuse(c, long_target ? ERR_URI_TOO_LONG : (int)n,
                n == ERR_BAD_REQUEST ? "a line of the head does not end in CRLF" : NULL);
     } else {

@@ -80,6 +80,7 @@ struct http_server_conn {
     enum http_server_conn_state state;
     uint32_t n_requests;
     uint32_t scanned; /* bytes of the head looked at */
+    bool has_skipped; /* the empty line that may stand before a request line was there */
     bool is_tls;
     bool is_over;                       /* one more than max_connections: it is told so */
     char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
