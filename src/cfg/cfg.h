@@ -13,7 +13,7 @@
 #define CFG_CFG_H
 
 #include "app/app.h"
-#include "rt/stream.h"
+#include "rt/ip.h"
 #include "rt/sys.h"
 
 /* Time-outs in milliseconds. */
@@ -55,6 +55,10 @@ struct cfg_listener {
     struct rt_address address;
     const struct app_service *service; /* NULL: recognised by host and path */
     struct rt_tls *tls;                /* NULL: plain HTTP */
+    struct rt_ip_range *proxies;       /* that are believed about who the client is */
+    size_t n_proxies;
+    bool trusts_forwarded; /* what they write is Forwarded; else X-Forwarded-* */
+    bool proxy_protocol;   /* and each connection begins with a header of it */
 };
 
 /* One site of the deployment, in name order; the own one among them. */

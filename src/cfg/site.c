@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define MAX_LISTENERS 64
+#define MAX_PROXIES   256
 
 void cfg_warn(struct yaml_reader *r, const struct yaml *at, const char *format, ...)
 {
@@ -65,7 +66,30 @@ static const struct yaml_table tls_table = {"TLS end", tls_keys, COUNT_OF(tls_ke
 
 struct listener_reading {
     const struct yaml *address, *service, *tls;
+    struct rt_ip_range *proxies;
+    size_t n_proxies;
+    unsigned trusted_field;
+    bool proxy_protocol;
 };
+
+static int read_proxies(struct yaml_reader *r, const struct yaml *n, void *o)
+{
+    struct listener_reading *x = o;
+    const char *why = NULL;
+    int rc = yaml_array(r, n->length, sizeof *x->proxies, &x->proxies);
+    if (rc == 0 && n->length > MAX_PROXIES)
+        rc = yaml_error(n, r->file, r->d, "more than %d trusted proxies", MAX_PROXIES);
+    for (const struct yaml *i = n->first; i && rc == 0; i = i->next) {
+        struct str text;
+        rc = yaml_text(r, i, &text);
+        if (rc == 0 && rt_ip_range_parse(text, &x->proxies[x->n_proxies++], &why) < 0) {
+            rc = yaml_error(i, r->file, r->d, "'%.*s' is not an address or a range of addresses",
+                            STR_ARG(str_sub(text, 0, 80)));
+            diag_hint(r->d, "%s", why);
+        }
+    }
+    return rc;
+}
 
 static const struct yaml_key listener_keys[] = {
     {"address", YAML_KEEP, offsetof(struct listener_reading, address), .required = true,
@@ -76,6 +100,18 @@ static const struct yaml_key listener_keys[] = {
      .text = "the service that its requests are for; left out: recognised by host and path"},
     {"tls", YAML_KEEP, offsetof(struct listener_reading, tls), .table = &tls_table,
      .text = "TLS towards clients: certificate and key; with ca, clients need a certificate of it"},
+    {"trusted_proxies", YAML_READ_LIST, .read = read_proxies, .noun = "network",
+     .example = "[192.0.2.0/24]",
+     .text = "proxies in front, addresses or ranges, that are believed about who the client is; "
+             "unix: for a Unix socket; left out: nobody is"},
+    {"trusted_field", YAML_CHOICE, offsetof(struct listener_reading, trusted_field),
+     .choices = "x-forwarded|forwarded", .value = "x-forwarded",
+     .text = "what they write: X-Forwarded-For, -Proto, -Host, or Forwarded; the other is not "
+             "believed"},
+    {"proxy_protocol", YAML_TRUTH, offsetof(struct listener_reading, proxy_protocol),
+     .value = "false",
+     .text = "true: each connection begins with a header of the PROXY protocol version 2, and only "
+             "trusted_proxies may connect"},
 };
 const struct yaml_table cfg_listener_table = {"listener", listener_keys, COUNT_OF(listener_keys)};
 
@@ -118,6 +154,15 @@ static int read_listener(struct yaml_reader *r, const struct yaml *n, struct cfg
         rc = cfg_find_service(r, x.service, x.service->text, &l->service);
     if (rc == 0 && x.tls)
         rc = listener_tls(r, x.tls, l);
+    if (rc == 0 && x.proxy_protocol && !x.n_proxies) {
+        rc = yaml_error(yaml_get(n, STR("proxy_protocol"))->value, r->file, r->d,
+                        "proxy_protocol without trusted_proxies: nobody could connect");
+        diag_hint(r->d, "name the proxies in front of this listener in trusted_proxies");
+    }
+    l->proxies = x.proxies;
+    l->n_proxies = x.n_proxies;
+    l->trusts_forwarded = x.trusted_field == 1;
+    l->proxy_protocol = x.proxy_protocol;
     return rc;
 }
 

@@ -1,5 +1,7 @@
 #include "http/server.h"
 
+#include "codec/proxy2.h"
+
 #include <stdlib.h>
 
 #define FREE_BLOCKS_MAX 128
@@ -252,6 +254,63 @@ static void lose(struct http_server_conn *c, int code, struct str why)
     conn_die(c);
 }
 
+/* Begins with what follows what a proxy has to say. */
+static void begin_speaking(struct http_server_conn *c)
+{
+    struct http_server *s = c->server;
+    c->is_tls = s->tls != NULL;
+    c->state = HTTP_SHAKING;
+    if (c->is_tls)
+        set_deadline(c, s->options.tls_handshake_ms);
+    else
+        become_idle(c);
+    rt_wake(s->env->loop, &c->task);
+}
+
+/* Takes a header that is here whole, of n bytes. What follows it stays for TLS or a request. */
+static int take_proxied(struct http_server_conn *c, const struct proxy2 *p, char *scratch, size_t n)
+{
+    struct http_server *s = c->server;
+    if (rt_read(&c->io.stream, scratch, n) != (ssize_t)n)
+        return ERR_RESET;
+    c->io.stream.can_read = true; /* more may be here: the read did not look for it */
+    if (p->n_source) {
+        rt_ip_set(&c->peer, p->source, p->n_source);
+        c->has_peer = true;
+        c->peer_host[0] = 0;
+    }
+    return s->tls ? rt_stream_secure(&c->io.stream, s->tls) : 0;
+}
+
+/* The header is looked at and not taken before it is whole, so that waiting for it holds no memory.
+ */
+static void step_proxied(struct http_server_conn *c)
+{
+    char bytes[PROXY2_MAX];
+    const char *why = "the connection broke before the header of the PROXY protocol was whole";
+    struct proxy2 p;
+    if (!http_peer_is_proxy(c)) {
+        lose(c, ERR_FORBIDDEN,
+             STR("only trusted_proxies may connect to a listener with "
+                 "proxy_protocol"));
+        return;
+    }
+    ssize_t got = c->io.stream.can_read ? rt_peek(&c->io.stream, bytes, sizeof bytes) : ERR_AGAIN;
+    if (got == 0) { /* a check of whether somebody listens: nothing to tell */
+        conn_die(c);
+        return;
+    }
+    long n = got > 0 ? proxy2_parse((struct str){bytes, (size_t)got}, &p, &why) : 0;
+    if (n > 0)
+        n = take_proxied(c, &p, bytes, (size_t)n) < 0 ? ERR_RESET : n;
+    if (n > 0)
+        begin_speaking(c);
+    else if (n < 0 || (got < 0 && got != ERR_AGAIN))
+        lose(c, n < 0 ? (int)n : (int)got, str_of(why));
+    else if (rt_timer_is_due(c->server->env->loop, &c->timer))
+        lose(c, ERR_REQUEST_TIMEOUT, STR("the header of the PROXY protocol did not come in time"));
+}
+
 static void step_shaking(struct http_server_conn *c)
 {
     int rc = rt_stream_connected(&c->io.stream);
@@ -286,6 +345,9 @@ static void conn_run(struct rt_task *task)
 {
     struct http_server_conn *c = CONTAINER_OF(task, struct http_server_conn, task);
     switch (c->state) {
+    case HTTP_PROXIED:
+        step_proxied(c);
+        break;
     case HTTP_SHAKING:
         step_shaking(c);
         break;
@@ -329,17 +391,18 @@ void http_server_accept(struct http_server *s, int fd)
         return;
     }
     c->is_over = is_over;
-    if (rt_stream_accept(&c->io.stream, s->env->loop, fd, s->tls, &c->task) < 0) {
+    bool is_proxied = s->options.proxy_protocol;
+    struct rt_tls *tls = is_proxied ? NULL : s->tls;
+    if (rt_stream_accept(&c->io.stream, s->env->loop, fd, tls, &c->task) < 0) {
         conn_die(c);
         return;
     }
-    c->is_tls = s->tls != NULL;
-    c->state = HTTP_SHAKING;
-    if (c->is_tls) {
-        set_deadline(c, s->options.tls_handshake_ms);
-    } else {
-        become_idle(c);
+    if (!is_proxied) {
+        begin_speaking(c);
+        return;
     }
+    c->state = HTTP_PROXIED;
+    set_deadline(c, s->options.head_ms);
     rt_wake(s->env->loop, &c->task);
 }
 
@@ -426,13 +489,31 @@ void http_exchange_end(struct http_exchange *x, bool keep)
     }
 }
 
-struct str http_peer_host(struct http_server_conn *c)
+const struct rt_ip *http_peer(struct http_server_conn *c)
 {
     struct rt_address a;
+    if (!c->has_peer && rt_stream_peer(&c->io.stream, &a) == 0) {
+        rt_ip_of(&a, &c->peer);
+        c->has_peer = true;
+    }
+    return &c->peer;
+}
+
+struct str http_peer_host(struct http_server_conn *c)
+{
     struct out o;
-    if (!c->peer_host[0] && rt_stream_peer(&c->io.stream, &a) == 0) {
+    if (!c->peer_host[0]) {
+        const struct rt_ip *peer = http_peer(c);
         out_init(&o, c->peer_host, sizeof c->peer_host - 1);
-        rt_address_print_host(&a, &o);
+        if (c->has_peer)
+            rt_ip_print(peer, &o);
     }
     return str_of(c->peer_host);
+}
+
+bool http_peer_is_proxy(struct http_server_conn *c)
+{
+    const struct http_server_options *o = &c->server->options;
+    return o->n_proxies && http_peer(c) && c->has_peer &&
+           rt_ip_is_in(&c->peer, o->proxies, o->n_proxies);
 }

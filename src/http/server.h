@@ -7,13 +7,14 @@
  *
  *   states of a connection
  *
- *   SHAKING ──> IDLE ──> HEAD ──> BUSY ──> IDLE …
- *      │         │        │        ├─────> LINGER ──> DEAD
- *      └─────────┴────────┴────────┴────────────────> DEAD
+ *   PROXIED ──> SHAKING ──> IDLE ──> HEAD ──> BUSY ──> IDLE …
+ *      │           │         │        │        ├─────> LINGER ──> DEAD
+ *      └───────────┴─────────┴────────┴────────┴────────────────> DEAD
  *
- *   waits: SHAKING for the TLS handshake (tls_handshake_ms), IDLE for the first byte (idle_ms),
- * HEAD for the end of a head (head_ms), BUSY for its owner (whose deadlines count), LINGER for the
- *   client to close, so that it can read the last answer (linger_ms).
+ *   waits: PROXIED for the header of the PROXY protocol (head_ms), SHAKING for the TLS handshake
+ * (tls_handshake_ms), IDLE for the first byte (idle_ms), HEAD for the end of a head (head_ms), BUSY
+ * for its owner (whose deadlines count), LINGER for the client to close, so that it can read the
+ * last answer (linger_ms).
  *
  *   A few connections over max_connections are taken all the same: their first request is refused
  *   with ERR_OVERLOADED, so that the client learns why. What comes on top is closed at once.
@@ -24,6 +25,7 @@
 #include "base/arena.h"
 #include "base/counter.h"
 #include "http/conn.h"
+#include "rt/ip.h"
 
 #define HTTP_LINGER_BYTES  (1024 * 1024) /* thrown away in one turn, before others get theirs */
 #define HTTP_OVER_MAX      64            /* connections over max_connections that are answered */
@@ -58,9 +60,13 @@ struct http_server_options {
     uint32_t max_head, max_target, max_fields, max_trailers, max_requests;
     size_t max_connections, max_arena;
     uint32_t idle_ms, head_ms, tls_handshake_ms, linger_ms;
+    const struct rt_ip_range *proxies; /* who may speak for a client; borrowed */
+    size_t n_proxies;
+    bool proxy_protocol; /* a connection begins with a header of it, by one of these */
 };
 
 enum http_server_conn_state {
+    HTTP_PROXIED,
     HTTP_SHAKING,
     HTTP_IDLE,
     HTTP_HEAD,
@@ -82,7 +88,9 @@ struct http_server_conn {
     uint32_t scanned; /* bytes of the head looked at */
     bool has_skipped; /* the empty line that may stand before a request line was there */
     bool is_tls;
-    bool is_over;                       /* one more than max_connections: it is told so */
+    bool is_over;  /* one more than max_connections: it is told so */
+    bool has_peer; /* peer was asked for, or given by a proxy */
+    struct rt_ip peer;
     char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
     uint64_t peer_generation;           /* the owner's: of the configuration that took it */
     char peer_site[64];                 /* the owner's: the site that its certificate names */
@@ -94,7 +102,8 @@ struct http_server {
     struct http_server_options options;
     struct rt_tls *tls; /* borrowed; NULL: plain */
     void (*on_request)(struct http_exchange *x);
-    /* A connection ended before TLS was up: code, and why as text. May be NULL. */
+    /* A connection ended before its first request, by TLS or the PROXY protocol: code, and why as
+     * text. May be NULL. */
     void (*on_lost)(struct http_server_conn *c, int code, struct str why);
     struct rt_task *on_empty; /* woken when it drains and the last connection ended; or NULL */
     void *context;            /* the owner's */
@@ -133,7 +142,11 @@ static inline void http_exchange_attach(struct http_exchange *x, struct rt_task 
 {
     x->conn->io.stream.task = task;
 }
-/* The client's address without its port; "unix:" for a Unix socket. */
+/* The address of who connected, or whom the PROXY protocol names in its place. */
+const struct rt_ip *http_peer(struct http_server_conn *c);
+/* The same as text; "unix:" for a Unix socket. */
 struct str http_peer_host(struct http_server_conn *c);
+/* Whether it is one of the listener's proxies: what it says of a client is believed. */
+bool http_peer_is_proxy(struct http_server_conn *c);
 
 #endif

@@ -81,7 +81,7 @@ static void put_line(const struct txn *t, bool whole, struct out *o)
     OUT(o, "\"");
     if (t->traceparent.p)
         put_member(o, STR("trace"), str_sub(t->traceparent, 3, 32));
-    put_member(o, STR("client"), http_peer_host(t->x->conn));
+    put_member(o, STR("client"), t->client);
     if (t->is_leg)
         put_member(o, STR("from"), txn_cfg(t)->sites[t->from_site].name);
     if (!t->x->error)

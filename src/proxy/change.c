@@ -21,7 +21,9 @@ static void on_accept(struct rt_listener *socket, int fd)
     http_server_accept(&l->server, fd);
 }
 
-static struct http_server_options server_options(const struct cfg *cfg)
+/* `l`: NULL for the listener for other sites. */
+static struct http_server_options server_options(const struct cfg *cfg,
+                                                 const struct cfg_listener *l)
 {
     const struct cfg_limits *m = &cfg->limits;
     return (struct http_server_options){
@@ -36,6 +38,9 @@ static struct http_server_options server_options(const struct cfg *cfg)
         .head_ms = cfg->timeouts.client_head_ms,
         .tls_handshake_ms = cfg->timeouts.tls_handshake_ms,
         .linger_ms = cfg->timeouts.linger_ms,
+        .proxies = l ? l->proxies : NULL,
+        .n_proxies = l ? l->n_proxies : 0,
+        .proxy_protocol = l && l->proxy_protocol,
     };
 }
 
@@ -137,7 +142,7 @@ static void point(struct proxy_listener *l, struct proxy_conf *conf, size_t i)
     struct proxy_conf *old = l->conf;
     l->conf = proxy_conf_ref(conf);
     l->cfg = listener_of(conf->cfg, i);
-    l->server.options = server_options(conf->cfg);
+    l->server.options = server_options(conf->cfg, l->cfg);
     l->server.tls = l->cfg ? l->cfg->tls : conf->cfg->peers.server;
     if (old)
         proxy_conf_unref(&old);

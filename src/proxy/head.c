@@ -30,51 +30,61 @@ static void drop_all(struct h1_head *h, enum h1_field_id id)
         h->fields[i].drop = true;
 }
 
-/* Begins a field that is a list with what came of it, so that one more element can be added. */
-static void begin_list(struct h1_head *h, enum h1_field_id id, struct str name, struct out *o)
+/* As Forwarded has it: an IPv6 address in brackets and quotes (RFC 7239 section 6). */
+static void put_node(const struct rt_ip *ip, struct str text, struct out *o)
 {
-    out_str(o, name);
-    OUT(o, ": ");
-    for (size_t i = h1_find(h, id, 0); i < h->n_fields; i = h1_find(h, id, i + 1)) {
-        h->fields[i].drop = true;
-        if (h1_value(h, i).n == 0)
-            continue;
-        out_str(o, h1_value(h, i));
-        OUT(o, ", ");
-    }
+    OUT(o, "for=");
+    if (ip->n_bits == 128)
+        OUT(o, "\"[");
+    out_str(o, ip->n_bits ? text : STR("unknown"));
+    if (ip->n_bits == 128)
+        OUT(o, "]\"");
 }
 
-/* Lists get one more element, which alone is what Cheops itself saw: those before it are the
- * client's to write. The other fields are about the door that the request came in by. An IPv6
- * address is quoted in Forwarded (RFC 7239 section 6). */
+/* Who asks, and by which door. What came is begun anew, so that a service need not tell what is
+ * true of it; where a trusted proxy stands in front, with what that one says. */
 static void put_forwarded(struct txn *t, struct out *o)
 {
-    struct h1_head *h = &t->x->head;
-    struct str client = http_peer_host(t->x->conn), host = h->authority;
-    struct str proto = t->x->conn->is_tls ? STR("https") : STR("http");
-    bool is_ipv6 = str_find(client, ':') >= 0 && !str_eq(client, STR("unix:"));
-    begin_list(h, H1_X_FORWARDED_FOR, STR("X-Forwarded-For"), o);
-    out_str(o, client);
+    const struct proxy_forwarded *f = t->forwarded;
+    const struct rt_ip *chain = f ? f->chain : http_peer(t->x->conn);
+    size_t n = f ? f->n : 1;
+    struct str host = f && f->host.p ? f->host : t->x->head.authority;
+    struct str proto = f && f->proto.p ? f->proto : t->x->conn->is_tls ? STR("https") : STR("http");
+    proxy_forwarded_drop(&t->x->head, f != NULL);
+    OUT(o, "X-Forwarded-For: ");
+    out_str(o, t->client);
+    for (size_t i = 1; i < n; i++) {
+        OUT(o, ", ");
+        rt_ip_print(&chain[i], o);
+    }
     OUT(o, "\r\n");
-    drop_all(h, H1_X_FORWARDED_PROTO);
     put_field(o, STR("X-Forwarded-Proto"), proto);
-    drop_all(h, H1_X_FORWARDED_HOST);
     if (host.p)
         put_field(o, STR("X-Forwarded-Host"), host);
-    drop_all(h, H1_X_FORWARDED_PREFIX);
-    if (t->carried.prefix.p)
-        put_field(o, STR("X-Forwarded-Prefix"), t->carried.prefix);
-    begin_list(h, H1_FORWARDED, STR("Forwarded"), o);
-    out_str(o, is_ipv6 ? STR("for=\"[") : STR("for="));
-    out_str(o, str_eq(client, STR("unix:")) ? STR("unknown") : client);
-    if (is_ipv6)
-        OUT(o, "]\"");
+    if (t->carried.prefix.p || (f && f->prefix.p)) {
+        OUT(o, "X-Forwarded-Prefix: ");
+        if (f && f->prefix.p)
+            out_str(o, f->prefix);
+        if (t->carried.prefix.p)
+            out_str(o, t->carried.prefix);
+        OUT(o, "\r\n");
+    }
+    OUT(o, "Forwarded: ");
+    put_node(&chain[0], t->client, o);
     OUT(o, ";proto=");
     out_str(o, proto);
     if (host.p) {
         OUT(o, ";host=\"");
         out_str(o, host);
         OUT(o, "\"");
+    }
+    for (size_t i = 1; i < n; i++) {
+        char memory[HTTP_PEER_HOST_MAX];
+        struct out text;
+        out_init(&text, memory, sizeof memory);
+        rt_ip_print(&chain[i], &text);
+        OUT(o, ", ");
+        put_node(&chain[i], out_get(&text), o);
     }
     OUT(o, "\r\n");
 }

@@ -182,10 +182,31 @@ static void follow_cuts(struct txn *t)
     c->body_cut_to = c->body_cut_from;
 }
 
+/* Whom the request comes from, where a trusted proxy stands in front. Without memory, the proxy:
+ * the request is refused for that anyhow. */
+static void read_forwarded(struct txn *t)
+{
+    struct http_server_conn *c = t->x->conn;
+    char text[HTTP_PEER_HOST_MAX];
+    struct out o;
+    if (!http_peer_is_proxy(c))
+        return;
+    t->forwarded = arena_zalloc(&t->x->arena, sizeof *t->forwarded);
+    if (!t->forwarded)
+        return;
+    struct proxy_forwarded_by by = {*http_peer(c), t->listener->proxies, t->listener->n_proxies,
+                                    t->listener->trusts_forwarded};
+    proxy_forwarded_read(&t->x->head, &by, t->forwarded);
+    out_init(&o, text, sizeof text);
+    rt_ip_print(&t->forwarded->chain[0], &o);
+    t->client = arena_str(&t->x->arena, out_get(&o));
+}
+
 /* The first reading of a client's request: carriers, service. */
 static int begin_route(struct txn *t)
 {
     struct h1_head *h = &t->x->head;
+    read_forwarded(t);
     t->target = h->target;
     int rc = txn_check_head(t);
     if (rc < 0)

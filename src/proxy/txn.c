@@ -128,6 +128,7 @@ void txn_begin(struct http_exchange *x)
     t->worker = w;
     t->conf = proxy_conf_ref(l->conf);
     t->listener = l->cfg;
+    t->client = http_peer_host(x->conn);
     t->task.run = run;
     rt_timer_init(&t->timer, &t->task);
     t->id = next_id(w);
@@ -242,7 +243,7 @@ void txn_print(const struct txn *t, struct out *o)
     if (t->timer.due_ms)
         out_fmt(o, ",\"deadline_ms\":%lld", (long long)(t->timer.due_ms - now));
     OUT(o, ",\"client\":");
-    out_json(o, http_peer_host(t->x->conn));
+    out_json(o, t->client);
     OUT(o, ",\"method\":");
     out_json(o, t->x->error ? STR_NULL : t->x->head.method_text);
     OUT(o, ",\"path\":");

@@ -9,6 +9,7 @@
 
 #include "app/carrier.h"
 #include "codec/json.h"
+#include "proxy/forwarded.h"
 #include "proxy/scopes.h"
 #include "proxy/worker.h"
 
@@ -62,12 +63,14 @@ struct txn {
     uint64_t total_due_ms; /* the answer's head is due; 0: no bound over all legs */
     bool progressed;       /* bytes moved or the state changed: the wait begins anew */
 
-    /* what it is for */
-    bool is_leg;      /* it came from another site's Cheops */
-    bool is_protocol; /* it was a message of the peer protocol: not logged */
-    bool routed;      /* carriers were read */
-    size_t from_site; /* is_leg */
-    bool has_place;   /* is_leg: one of the site's places for legs is taken */
+    /* whom it comes from, and what it is for */
+    struct str client;                 /* the address as text */
+    struct proxy_forwarded *forwarded; /* what a trusted proxy says of it; NULL: there is none */
+    bool is_leg;                       /* it came from another site's Cheops */
+    bool is_protocol;                  /* it was a message of the peer protocol: not logged */
+    bool routed;                       /* carriers were read */
+    size_t from_site;                  /* is_leg */
+    bool has_place;                    /* is_leg: one of the site's places for legs is taken */
     const struct app_service *service;
     struct app_class class_;
     struct app_carried carried;

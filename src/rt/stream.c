@@ -49,7 +49,7 @@ int rt_stream_fail(struct rt_stream *s, int code, int os_error)
 
 /* ---- plain sockets */
 
-static ssize_t plain_read(struct rt_stream *s, void *to, size_t n)
+static ssize_t receive(struct rt_stream *s, void *to, size_t n, int flags)
 {
     if (s->error || s->is_connecting) {
         int rc = rt_stream_connected(s);
@@ -60,7 +60,7 @@ static ssize_t plain_read(struct rt_stream *s, void *to, size_t n)
     }
     ssize_t got;
     do {
-        got = recv(s->fd, to, n, 0);
+        got = recv(s->fd, to, n, flags);
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         /* Less than there was room for: the socket is empty, and the kernel will tell of more. It
@@ -79,6 +79,17 @@ static ssize_t plain_read(struct rt_stream *s, void *to, size_t n)
         return rt_stream_fail(s, ERR_RESET, errno);
     s->can_read = false;
     return ERR_AGAIN;
+}
+
+static ssize_t plain_read(struct rt_stream *s, void *to, size_t n)
+{
+    return receive(s, to, n, 0);
+}
+
+ssize_t rt_peek(struct rt_stream *s, void *to, size_t n)
+{
+    CHECK(s->fd >= 0 && !s->ssl);
+    return receive(s, to, n, MSG_PEEK);
 }
 
 int rt_stream_deafen(struct rt_stream *s, int os_error)
@@ -165,6 +176,11 @@ int rt_stream_accept(struct rt_stream *s, struct rt_loop *l, int fd, struct rt_t
     if (rc < 0)
         rt_stream_close(s);
     return rc;
+}
+
+int rt_stream_secure(struct rt_stream *s, struct rt_tls *tls)
+{
+    return rt_tls_begin(s, tls, STR_NULL);
 }
 
 static int connect_error(int os_error)

@@ -110,6 +110,12 @@ static inline ssize_t rt_write(struct rt_stream *s, const struct iovec *iov, int
 /* Takes the stream as readable, and wakes its task: for who must know what has come until now, also
  * what the loop was not told of so far. */
 void rt_stream_look(struct rt_stream *s);
+/* Copies what has come to a plain socket and was not read, without taking it: as rt_read otherwise.
+ * When all of it does not suffice, more wakes the task. */
+ssize_t rt_peek(struct rt_stream *s, void *to, size_t n);
+/* TLS begins on an accepted plain stream, with what was not read from it so far: its server
+ * handshake runs as for rt_stream_accept. ERR_NO_MEMORY. */
+int rt_stream_secure(struct rt_stream *s, struct rt_tls *tls) MUST_USE;
 /* Ends the sending after what was written; over TLS the close_notify follows by itself if the
  * socket is full now. Reading goes on. ERR_RESET, ERR_TLS. */
 int rt_stream_shutdown(struct rt_stream *s);

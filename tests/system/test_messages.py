@@ -540,19 +540,6 @@ def test_a_service_learns_who_asks_and_by_which_door(make_site):
     assert got.get("Host") == "nantes.example:8080"
 
 
-def test_lists_of_who_forwarded_are_extended(make_site):
-    """The last element is what Cheops saw; what stands before it is the client's to write."""
-    site = make_site(serve(WELL))
-    got = fields_of(site, "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2, 192.0.2.3", "X-Forwarded-For:",
-                    "Forwarded: for=192.0.2.1;proto=https", 'Forwarded: for="[2001:db8::1]"',
-                    "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example", "X-Forwarded-Prefix: /evil")
-    assert got.get("X-Forwarded-For") == "192.0.2.1, 192.0.2.2, 192.0.2.3, 127.0.0.1"
-    assert got.get("Forwarded") == ('for=192.0.2.1;proto=https, for="[2001:db8::1]", '
-                                    'for=127.0.0.1;proto=http;host="h"')
-    assert got.get("X-Forwarded-Proto") == "http" and got.get("X-Forwarded-Host") == "h"
-    assert not got.has("X-Forwarded-Prefix")
-
-
 @pytest.mark.parametrize("target, host, seen", [
     ("http://other/a/x?y", "other", "/a/x?y"),
     ("HTTP://other:81/a/x", "other:81", "/a/x"),
