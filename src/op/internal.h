@@ -10,6 +10,9 @@
  * to the log's list. */
 void op_merge(struct op_log *log, struct list *from);
 
+/* The list is about to change from `at` on. */
+void op_touch(struct op_log *log, const struct list *at);
+
 /* Puts x, which nothing in the list saw, into its place in the list. */
 void op_insert(struct op_log *log, struct op_operation *x);
 

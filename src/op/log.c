@@ -9,6 +9,7 @@ void op_log_init(struct op_log *log, const struct op_matrix *matrix, struct aren
 {
     *log = (struct op_log){.matrix = matrix, .arena = arena};
     list_init(&log->list);
+    log->kept = &log->list;
 }
 
 static int no_memory(struct diag *d)
@@ -176,6 +177,7 @@ static void supersede(struct op_log *log, struct op_operation *op)
 {
     op->is_superseded = true;
     if (!list_is_empty(&op->place)) {
+        op_touch(log, &op->place);
         list_remove(&op->place);
         log->n_listed--;
     }
@@ -191,6 +193,7 @@ static void supersede_all(struct op_log *log)
 static void put_in_front(struct op_log *log, struct op_operation *op)
 {
     op->is_superseded = false;
+    op_touch(log, log->list.next);
     list_push_front(&log->list, &op->place);
     log->n_listed++;
     log->front = op;
@@ -272,6 +275,7 @@ static void remove_now(struct op_log *log, const struct removal *r)
             left--;
             supersede(log, y);
         } else {
+            op_touch(log, &y->place);
             list_remove(&y->place);
             list_push_front(&tail, &y->place);
         }

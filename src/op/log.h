@@ -37,7 +37,15 @@ struct op_operation {
     uint32_t next_life; /* of what follows after what its actor did up to here */
     bool is_superseded;
     bool yields; /* a snapshot that was not seen by something that replaces the whole state */
+    /* What became of it at this site; op/run.h. */
+    uint8_t kept;         /* enum op_kept */
+    bool is_retried;      /* it failed and is tried again */
+    uint16_t status;      /* that the application refused it with */
+    uint64_t ran, failed; /* numbers that order all that ran or failed here; 0: never */
 };
+
+/* Whether an operation stands in the part of the list that the replica keeps; and it ran. */
+enum op_kept { OP_KEPT_NOT, OP_KEPT, OP_KEPT_RAN };
 
 #define OP_AT(at) LIST_ITEM(at, struct op_operation, place)
 
@@ -64,6 +72,11 @@ struct op_log {
     uint32_t life;              /* the last one; 0 also while the log is empty */
     bool is_deleted;            /* the last life holds a delete, the list is that alone */
     struct op_operation *front; /* the last delete of the life before; first in the list, or NULL */
+    /* Of op/run.h. Up to `kept` the list is run, and nothing that follows ran before what it does
+     * not commute with in there; n_kept of that ran on the base. */
+    struct list *kept;
+    size_t n_kept;
+    bool is_checked; /* nor is anything after it out of order */
 };
 
 /* What a new operation is made of. */

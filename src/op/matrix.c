@@ -159,30 +159,49 @@ static int set_ranks(struct op_matrix *m, struct diag *d)
     return 0;
 }
 
+static void set_commuting(struct op_matrix *m)
+{
+    for (unsigned a = 0; a + 1 < m->n; a++)
+        for (unsigned b = 0; b + 1 < m->n; b++)
+            if (op_relation(m, a, b) == OP_ANY_ORDER && op_relation(m, b, a) == OP_ANY_ORDER)
+                m->commuting[a] |= UINT64_C(1) << b;
+}
+
 int op_matrix_make(const struct op_rules *rules, struct arena *arena, struct op_matrix *out,
                    struct diag *d)
 {
     int rc = check_types(rules, d);
     if (rc < 0)
         return rc;
-    struct op_matrix m = {.n = rules->n_types + 1};
+    struct op_matrix m = {.n = rules->n_types + 1,
+                          .can_remake = rules->can_remake,
+                          .can_transfer = rules->can_transfer};
     m.types = arena_zalloc(arena, m.n * sizeof *m.types);
     m.relations = arena_zalloc(arena, m.n * m.n);
+    m.commuting = arena_zalloc(arena, m.n * sizeof *m.commuting);
     if (arena_overflowed(arena))
         return diag_set(d, ERR_NO_MEMORY, "the matrix needs more memory than it may have");
     for (size_t i = 0; i < rules->n_types; i++) {
         m.types[i] = rules->types[i];
         m.types[i].name = arena_str(arena, rules->types[i].name);
         m.types[i].replaces |= m.types[i].creates || m.types[i].deletes;
+        m.types[i].makes |= m.types[i].creates;
         m.types[i].is_snapshot = false;
         m.types[i].rank = 0;
+        m.can_delete |= m.types[i].deletes;
     }
-    m.types[m.n - 1] = (struct op_type){
-        .name = STR("snapshot"), .replaces = true, .is_snapshot = true, .rank = -1};
+    m.types[m.n - 1] = (struct op_type){.name = STR("snapshot"),
+                                        .replaces = true,
+                                        .overwrites = true,
+                                        .makes = rules->transfer_makes,
+                                        .is_snapshot = true,
+                                        .rank = -1};
     for (size_t i = 0; i < rules->n_pairs && rc == 0; i++)
         rc = add_pair(&m, &rules->pairs[i], d);
     if (rc == 0)
         rc = set_ranks(&m, d);
+    if (rc == 0)
+        set_commuting(&m);
     if (rc == 0 && arena_overflowed(arena))
         rc = diag_set(d, ERR_NO_MEMORY, "the matrix needs more memory than it may have");
     if (rc == 0)

@@ -35,6 +35,8 @@ struct op_type {
     bool creates;
     bool deletes;     /* ends the life of the resource */
     bool replaces;    /* writes the whole state, whatever it was; true of what creates or deletes */
+    bool overwrites;  /* writes what it carries, whatever was there: may be run again */
+    bool makes;       /* a type that replaces also makes what is missing; true of what creates */
     bool is_snapshot; /* the built-in type, which op_matrix_make adds as the last one */
     int rank; /* set by op_matrix_make: of operations that are concurrent, the lower goes first */
 };
@@ -50,12 +52,17 @@ struct op_rules {
     size_t n_types;
     const struct op_pair *pairs;
     size_t n_pairs;
+    bool can_remake;     /* a create may be run again where it ran already */
+    bool can_transfer;   /* a state can be read at one site and written at another */
+    bool transfer_makes; /* and is written also where the resource is missing */
 };
 
 struct op_matrix {
     struct op_type *types; /* those of the rules, then "snapshot" */
     size_t n;
-    uint8_t *relations; /* n * n of enum op_relation: [earlier * n + later] */
+    uint8_t *relations;  /* n * n of enum op_relation: [earlier * n + later] */
+    uint64_t *commuting; /* by type: the bits 1 << other type that it commutes with */
+    bool can_remake, can_transfer, can_delete;
 };
 
 /* Checks the rules and makes a matrix of copies. ERR_CONFIG with a message that names the types:
@@ -76,6 +83,13 @@ enum op_relation op_relation(const struct op_matrix *m, unsigned earlier, unsign
  * saw it; else they are concurrent. A snapshot among concurrent ones is not asked about here: it
  * yields (op/log.h). */
 bool op_supersedes(const struct op_matrix *m, unsigned later, unsigned earlier, bool saw);
+
+/* Whether the order in which operations of two types run is free: the matrix says any-order,
+ * whichever is earlier. */
+static inline bool op_commutes(const struct op_matrix *m, unsigned a, unsigned b)
+{
+    return b < OP_MAX_TYPES && (m->commuting[a] >> b & 1);
+}
 
 /* "take-one", "keep-order", … */
 struct str op_relation_name(enum op_relation relation);

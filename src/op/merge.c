@@ -75,6 +75,8 @@ void op_insert(struct op_log *log, struct op_operation *x)
     at = at->next;
     while (at != &log->list && !is_before(log, x, OP_AT(at)))
         at = at->next;
+    if (at != &log->list || log->matrix->types[x->type].replaces)
+        op_touch(log, at);
     list_push(at, &x->place);
     log->n_listed++;
 }

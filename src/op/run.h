@@ -61,7 +61,8 @@ enum op_outcome {
     OP_DONE,       /* the application accepted it (of a delete also: 404), or FIND found it */
     OP_REFUSED,    /* 4xx: it has not run */
     OP_UNANSWERED, /* no answer, 5xx other than 503, or the process ended: it may have run */
-    OP_UNSENT,     /* it has certainly not run: no connection, 503; FIND found nothing */
+    OP_UNSENT,     /* this request has certainly not run: no connection, 503 */
+    OP_ABSENT,     /* FIND found nothing */
     OP_LOST,       /* FIND cannot tell */
 };
 
