@@ -295,6 +295,21 @@ static void scan_list(const struct op_replica *r, struct scan *s)
     }
 }
 
+/* Whether something of the list is failed. */
+static bool find_failure(struct op_replica *r)
+{
+    bool has_retried = false;
+    if (!r->has_failures)
+        return false;
+    list_for_each (at, &r->log->list) {
+        if (op_replica_is_failed(r, OP_AT(at)))
+            return true;
+        has_retried |= OP_AT(at)->is_retried;
+    }
+    r->has_failures = has_retried;
+    return false;
+}
+
 /* What is tried again is so only where nothing else has to be. */
 static void give_up_retries(struct op_replica *r)
 {
@@ -384,18 +399,6 @@ static enum op_why run_base(const struct op_replica *r, struct op_operation *bas
     return OP_WHY_NOTHING;
 }
 
-/* Whether something of the list is failed. */
-static bool find_failure(struct op_replica *r)
-{
-    if (r->has_failures) {
-        list_for_each (at, &r->log->list)
-            if (op_replica_is_failed(r, OP_AT(at)))
-                return true;
-        r->has_failures = false;
-    }
-    return false;
-}
-
 static struct op_operation *first_missing(const struct op_replica *r)
 {
     for (struct list *at = r->log->kept->next; at != &r->log->list; at = at->next)
@@ -443,7 +446,7 @@ static void stay_on_base(struct op_replica *r, struct op_operation *base, struct
         scan_list(r, &s);
         if (s.has_retried && s.first && !s.overwrite) {
             give_up_retries(r);
-            step->is_failed = true;
+            step->is_failed = find_failure(r);
             scan_list(r, &s);
         }
         if (!is_whole(r, &s) || (s.first && !s.overwrite)) {
@@ -546,8 +549,6 @@ void op_replica_added(struct op_replica *r, const struct op_operation *op)
 
 void op_replica_retry(struct op_replica *r)
 {
-    if (r->row.is_lost)
-        settle_absent(r);
     retry(r, NULL);
 }
 

@@ -108,7 +108,9 @@ void op_replica_next(struct op_replica *r, struct op_step *step);
  * is sent. From here on a replica whose resource is deleted to make room has no base. */
 void op_replica_begin(struct op_replica *r, const struct op_step *step);
 
-/* What came of what was begun. `status` of OP_REFUSED is kept with the operation. */
+/* What came of what was begun. `status` of OP_REFUSED is kept with the operation. After OP_LOST
+ * nothing runs until somebody has looked: OP_DONE when it is found, OP_ABSENT when nothing is left
+ * of it. */
 void op_replica_settle(struct op_replica *r, enum op_outcome outcome, unsigned status);
 
 /* An operation that ran here before it was logged: one of this site's own clients, or a snapshot
@@ -124,8 +126,7 @@ void op_replica_lose_base(struct op_replica *r);
 void op_replica_added(struct op_replica *r, const struct op_operation *op);
 
 /* On command, by the repair loop, and before a client's request to a replica whose base failed:
- * what was refused is tried again, in so far as that needs nothing else to be run again; a create
- * that was lost counts as not run. */
+ * what was refused is tried again, in so far as that needs nothing else to be run again. */
 void op_replica_retry(struct op_replica *r);
 
 /* The state here is said to differ from that of other replicas, or is to be made anew: the base is

@@ -18,11 +18,6 @@ static void put_cell(struct model_state *s, const struct model_body *b)
     s->cells[b->cell] = b->value;
 }
 
-static void drop_cell(struct model_state *s, const struct model_body *b)
-{
-    s->cells[b->cell] = 0;
-}
-
 static void put_first(struct model_state *s, const struct model_body *b)
 {
     s->cells[0] = b->value;

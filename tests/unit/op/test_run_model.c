@@ -390,8 +390,10 @@ static void retry_all(void)
 {
     for (unsigned i = 0; i < world.n_sites; i++) {
         struct site *s = &world.sites[i];
-        if (s->replica.row.is_lost)
+        if (s->replica.row.is_lost) {
             delete_from(&s->state);
+            op_replica_settle(&s->replica, OP_ABSENT, 0);
+        }
         op_replica_retry(&s->replica);
     }
 }
