@@ -178,12 +178,20 @@ static bool must_be_found(const struct op_type *type)
     return type->creates && !type->overwrites;
 }
 
+/* What is not there stays as it is, unless it is made. */
+static bool changes_nothing(const struct op_replica *r, const struct op_type *type)
+{
+    return r->row.exists == OP_EXISTS_NOT && !type->makes && !type->deletes;
+}
+
 /* It may have run or not. */
 static void settle_unanswered(struct op_replica *r, const struct op_operation *op)
 {
     const struct op_type *type = type_of(r, op);
     if (r->row.mark_kind == OP_STEP_DELETE) {
         r->row.exists = OP_EXISTS_MAYBE;
+        clear_mark(r);
+    } else if (changes_nothing(r, type)) {
         clear_mark(r);
     } else if (type->replaces || type->overwrites) {
         if (must_be_found(type) && r->row.exists == OP_EXISTS_NOT)
@@ -378,6 +386,15 @@ static struct op_operation *create_of_list(const struct op_replica *r)
     return NULL;
 }
 
+/* A replace that does not make what is missing needs the list's create before it. Where a delete got
+ * no answer both are done again, if they may be. */
+static bool run_create_first(const struct op_replica *r, struct op_step *step, enum op_why *why)
+{
+    struct op_operation *create = create_of_list(r);
+    *why = create ? run_create(r, create, step) : OP_WHY_NO_CREATE;
+    return r->row.exists == OP_EXISTS_NOT || *why == OP_WHY_NOTHING;
+}
+
 /* Rule 3. */
 static enum op_why run_base(const struct op_replica *r, struct op_operation *base,
                             struct op_step *step)
@@ -387,10 +404,10 @@ static enum op_why run_base(const struct op_replica *r, struct op_operation *bas
     const struct op_type *type = type_of(r, base);
     if (type->creates)
         return run_create(r, base, step);
-    if (r->row.exists == OP_EXISTS_NOT && !type->deletes && !type->makes) {
-        struct op_operation *create = create_of_list(r);
-        return create ? run_create(r, create, step) : OP_WHY_NO_CREATE;
-    }
+    enum op_why why;
+    if (r->row.exists != OP_EXISTS && !type->deletes && !type->makes &&
+        run_create_first(r, step, &why))
+        return why;
     step->op = base;
     if (op_replica_is_failed(r, base))
         return OP_WHY_BASE_FAILED;
@@ -412,7 +429,9 @@ static struct op_operation *first_missing(const struct op_replica *r)
 static void go_on_diverged(struct op_replica *r, bool is_on, bool is_whole, struct op_step *step)
 {
     struct op_operation *missing = is_on ? first_missing(r) : NULL;
-    bool can_transfer = r->log->matrix->can_transfer;
+    const struct op_matrix *m = r->log->matrix;
+    bool can_transfer = m->can_transfer &&
+                        (r->row.exists != OP_EXISTS_NOT || m->types[m->n - 1].makes);
     step->is_diverged = true;
     if (missing)
         run(step, missing);
@@ -525,7 +544,8 @@ void op_replica_restore_operation(struct op_replica *r, struct op_operation *op,
 
 void op_replica_lose_base(struct op_replica *r)
 {
-    lose_base(r);
+    if (r->row.exists != OP_EXISTS_NOT)
+        lose_base(r);
 }
 
 /* Tries again what failed and `newer` saw; NULL: all. */
@@ -583,10 +603,12 @@ bool op_replica_admits(struct op_replica *r, unsigned type)
     if (r->row.mark.n || step.kind == OP_STEP_RUN || step.kind == OP_STEP_SKIP ||
         step.kind == OP_STEP_DELETE)
         return false;
-    if (is_on_base(r, base_of_list(r)))
+    const struct op_operation *base = base_of_list(r);
+    if (is_on_base(r, base))
         return true;
     const struct op_type *t = &r->log->matrix->types[type];
-    return t->replaces && !must_be_found(t);
+    bool is_over = base && type_of(r, base)->deletes;
+    return t->replaces && !must_be_found(t) && (!is_over || t->makes || t->deletes);
 }
 
 bool op_replica_can_snapshot(struct op_replica *r)

@@ -118,7 +118,7 @@ void op_replica_settle(struct op_replica *r, enum op_outcome outcome, unsigned s
 void op_replica_did(struct op_replica *r, struct op_operation *op);
 
 /* A request that was never logged may have run, and does not overwrite or replace (else: send it
- * again, log it, op_replica_did): what the state is, is not known. */
+ * again, log it, op_replica_did): what the state is, is not known, unless nothing is there. */
 void op_replica_lose_base(struct op_replica *r);
 
 /* After op_log_add has added `op`, which did not run here: what was refused and `op` saw is tried

@@ -116,6 +116,43 @@ static void restart(unsigned i)
                                          stored[k].status);
 }
 
+/* ---- what is shown of a history that fails */
+
+static void print_site(unsigned i)
+{
+    struct site *s = &world.sites[i];
+    struct op_step step;
+    op_replica_next(&s->replica, &step);
+    print_message("site %u%s, step %d%s%s %.*s\n  cells", i, s->state.exists ? "" : " missing",
+                  (int)step.kind, step.is_diverged ? " diverged" : "",
+                  step.is_failed ? " failed" : "", STR_ARG(op_why_text(step.why)));
+    for (int k = 0; k < MODEL_CELLS; k++)
+        print_message(" %d", s->state.cells[k]);
+    print_message("\n  base %u.%llu at %llu, list", s->replica.row.base.actor,
+                  (unsigned long long)s->replica.row.base.n,
+                  (unsigned long long)s->replica.row.base_seq);
+    list_for_each (at, &s->log.list)
+        print_message(" %u.%llu(%llu,%llu)", OP_AT(at)->actor, (unsigned long long)OP_AT(at)->n,
+                      (unsigned long long)OP_AT(at)->ran, (unsigned long long)OP_AT(at)->failed);
+    print_message("\n");
+}
+
+static void print_history(void)
+{
+    for (size_t i = 0; i < world.n_issued; i++) {
+        const struct issued *op = &world.issued[i];
+        print_message("%u.%llu %.*s clock %llu cell %d value %d saw", op->draft.actor,
+                      (unsigned long long)op->draft.n,
+                      STR_ARG(world.matrix.types[op->draft.type].name),
+                      (unsigned long long)op->draft.clock, op->body.cell, op->body.value);
+        for (unsigned k = 0; k < world.n_sites; k++)
+            print_message(" %llu", (unsigned long long)op->saw[k]);
+        print_message("\n");
+    }
+    for (unsigned i = 0; i < world.n_sites; i++)
+        print_site(i);
+}
+
 /* ---- what it does */
 
 static struct issued *issue(struct site *s, unsigned type, const struct model_body *body,
@@ -194,6 +231,7 @@ static enum op_outcome send(struct site *s, const struct op_step *step, unsigned
         return OP_UNSENT;
     if (fault == 2)
         return OP_UNANSWERED;
+    *status = MODEL_OK;
     if (step->kind == OP_STEP_DELETE)
         delete_from(&s->state);
     else
@@ -248,8 +286,10 @@ static bool do_step(unsigned i)
 static void run_out(unsigned i)
 {
     for (unsigned n = 0; do_step(i); n++)
-        if (n == MOST_STEPS)
+        if (n == MOST_STEPS) {
+            print_history();
             fail_msg("%s: site %u does not come to an end", world.model->name, i);
+        }
 }
 
 /* ---- events */
@@ -308,8 +348,6 @@ static void client_asks(unsigned at)
         return;
     if (draw(4) == 0)
         deliver_some(at); /* while it ran */
-    if (draw(2))
-        vector_of(s, saw);
     issue(s, type, &body, saw);
 }
 
@@ -429,27 +467,6 @@ static bool judge(const struct op_log *log, struct model_state *out)
     return is_good;
 }
 
-static void print_history(void)
-{
-    for (size_t i = 0; i < world.n_issued; i++) {
-        const struct issued *op = &world.issued[i];
-        print_message("%u.%llu %.*s clock %llu cell %d value %d saw", op->draft.actor,
-                      (unsigned long long)op->draft.n,
-                      STR_ARG(world.matrix.types[op->draft.type].name),
-                      (unsigned long long)op->draft.clock, op->body.cell, op->body.value);
-        for (unsigned k = 0; k < world.n_sites; k++)
-            print_message(" %llu", (unsigned long long)op->saw[k]);
-        print_message("\n");
-    }
-    for (unsigned i = 0; i < world.n_sites; i++) {
-        const struct site *s = &world.sites[i];
-        print_message("site %u:%s", i, s->state.exists ? "" : " missing");
-        for (int k = 0; k < MODEL_CELLS; k++)
-            print_message(" %d", s->state.cells[k]);
-        print_message("\n");
-    }
-}
-
 static bool is_equal(const struct model_state *a, const struct model_state *b)
 {
     return a->exists == b->exists && memcmp(a->cells, b->cells, sizeof a->cells) == 0;
@@ -466,6 +483,7 @@ static void compare(uint64_t first_seed)
         op_replica_next(&s->replica, &step);
         counts.diverged += step.is_diverged;
         counts.failed += step.is_failed;
+        if ((step.is_diverged || step.is_failed) && getenv("CHEOPS_SHOW") && !strcmp(getenv("CHEOPS_SHOW"),world.model->name)) {print_history(); exit(1);}
         if (step.is_diverged || step.is_failed)
             continue;
         counts.settled++;
