@@ -386,8 +386,8 @@ static struct op_operation *create_of_list(const struct op_replica *r)
     return NULL;
 }
 
-/* A replace that does not make what is missing needs the list's create before it. Where a delete got
- * no answer both are done again, if they may be. */
+/* A replace that does not make what is missing needs the list's create before it. Where a delete
+ * got no answer both are done again, if they may be. */
 static bool run_create_first(const struct op_replica *r, struct op_step *step, enum op_why *why)
 {
     struct op_operation *create = create_of_list(r);
@@ -430,8 +430,8 @@ static void go_on_diverged(struct op_replica *r, bool is_on, bool is_whole, stru
 {
     struct op_operation *missing = is_on ? first_missing(r) : NULL;
     const struct op_matrix *m = r->log->matrix;
-    bool can_transfer = m->can_transfer &&
-                        (r->row.exists != OP_EXISTS_NOT || m->types[m->n - 1].makes);
+    bool can_transfer =
+        m->can_transfer && (r->row.exists != OP_EXISTS_NOT || m->types[m->n - 1].makes);
     step->is_diverged = true;
     if (missing)
         run(step, missing);
@@ -576,7 +576,7 @@ bool op_replica_repair(struct op_replica *r)
 {
     struct op_replica before = *r;
     struct op_step step;
-    if (r->row.mark.n)
+    if (r->row.mark.n || !base_of_list(r))
         return false;
     lose_base(r);
     op_replica_next(r, &step);

@@ -33,7 +33,7 @@ enum op_step_kind {
     OP_STEP_DELETE,   /* delete the resource, to make room for the create `op` */
     OP_STEP_FIND,     /* the create got no answer: look for what it made, by name or marker */
     OP_STEP_SNAPSHOT, /* read the state and log it as a snapshot that saw all of the log */
-    OP_STEP_ASK,      /* ask a replica that op_replica_can_snapshot and has the same vector for one */
+    OP_STEP_ASK, /* ask a replica that op_replica_can_snapshot and has the same vector for one */
 };
 
 /* Why a replica is not, or cannot be made, what the list says. */
@@ -53,8 +53,8 @@ struct op_step {
     enum op_step_kind kind;
     struct op_operation *op; /* of RUN, SKIP, DELETE and FIND; of NONE the one that is waited for */
     enum op_why why;         /* of ASK and NONE; of any while is_diverged */
-    bool is_diverged;        /* the replica's state is not what the list says and will not become so */
-    bool is_failed;          /* an operation of the list was refused here */
+    bool is_diverged; /* the replica's state is not what the list says and will not become so */
+    bool is_failed;   /* an operation of the list was refused here */
 };
 
 enum op_outcome {
@@ -104,8 +104,8 @@ void op_replica_restore_operation(struct op_replica *r, struct op_operation *op,
 /* What to do next. The same answer until the log or the replica changes. */
 void op_replica_next(struct op_replica *r, struct op_step *step);
 
-/* The step, of kind RUN, SKIP, DELETE or FIND, begins: the row is to be stored before the first byte
- * is sent. From here on a replica whose resource is deleted to make room has no base. */
+/* The step, of kind RUN, SKIP, DELETE or FIND, begins: the row is to be stored before the first
+ * byte is sent. From here on a replica whose resource is deleted to make room has no base. */
 void op_replica_begin(struct op_replica *r, const struct op_step *step);
 
 /* What came of what was begun. `status` of OP_REFUSED is kept with the operation. After OP_LOST
@@ -136,8 +136,8 @@ bool op_replica_repair(struct op_replica *r);
 /* To be called by op_log_forget's on_forget. */
 void op_replica_forget(struct op_replica *r, const struct op_operation *op);
 
-/* Whether a client's operation of that type may run now, when op_replica_next has nothing to run: on
- * a replica whose base is not the list's only what replaces the whole state of what is there. */
+/* Whether a client's operation of that type may run now, when op_replica_next has nothing to run:
+ * on a replica whose base is not the list's only what replaces the whole state of what is there. */
 bool op_replica_admits(struct op_replica *r, unsigned type);
 
 /* Whether its state is what the list says, without a failure, and can be read for others. */

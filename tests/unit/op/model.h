@@ -1,5 +1,5 @@
-/* Applications to replicate, small enough to be compared whole, each with what a description says of
- * it: the model that what a replica runs is tested with. */
+/* Applications to replicate, small enough to be compared whole, each with what a description says
+ * of it: the model that what a replica runs is tested with. */
 #ifndef MODEL_H
 #define MODEL_H
 

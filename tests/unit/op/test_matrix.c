@@ -137,6 +137,22 @@ static void test_what_is_refused(void **state)
             "");
 }
 
+static void test_any_order_both_ways_commutes(void **state)
+{
+    struct fixture f = MAKE(PAIR("put", "patch", OP_ANY_ORDER), PAIR("patch", "put", OP_ANY_ORDER),
+                            PAIR("tag", "patch", OP_ANY_ORDER), PAIR("tag", "tag", OP_ANY_ORDER));
+    (void)state;
+    assert_int_equal(f.rc, 0);
+    unsigned put = (unsigned)op_type_find(&f.m, STR("put")),
+             patch = (unsigned)op_type_find(&f.m, STR("patch")),
+             tag = (unsigned)op_type_find(&f.m, STR("tag"));
+    assert_true(op_commutes(&f.m, put, patch) && op_commutes(&f.m, patch, put));
+    assert_true(op_commutes(&f.m, tag, tag));
+    assert_false(op_commutes(&f.m, tag, patch) || op_commutes(&f.m, patch, tag));
+    assert_false(op_commutes(&f.m, put, (unsigned)f.m.n - 1));
+    arena_fini(&f.arena);
+}
+
 static void test_names_of_relations(void **state)
 {
     for (int r = OP_UNLISTED + 1; r < OP_RELATIONS; r++)
@@ -164,8 +180,11 @@ static void test_memory_that_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranks_follow_chains),  cmocka_unit_test(test_who_supersedes_whom),
-        cmocka_unit_test(test_what_is_refused),      cmocka_unit_test(test_names_of_relations),
+        cmocka_unit_test(test_ranks_follow_chains),
+        cmocka_unit_test(test_who_supersedes_whom),
+        cmocka_unit_test(test_any_order_both_ways_commutes),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_names_of_relations),
         cmocka_unit_test(test_memory_that_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
