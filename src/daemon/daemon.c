@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define RESOLVE_MS 30000
+#define FDS_BESIDE 256   /* listeners, logs, loops, links to other sites, the admin API */
 #define STOP_MS    10000 /* for the end itself, after the drain */
 
 /* ---- workers */
@@ -195,13 +196,20 @@ static void report_reload(const struct admin_wish *wish, int rc, const struct di
     fwrite(o.p, 1, o.n, stderr);
 }
 
+static void reopen_log(struct daemon *x)
+{
+    struct diag d = {0};
+    if (x->shared.access_log && rt_log_reopen(x->shared.access_log, &d) < 0)
+        fprintf(stderr, "cheopsd: %s\n", d.message);
+}
+
 static void on_signal(struct daemon *x, unsigned number)
 {
     struct diag d = {0};
     if (number == SIGUSR1) {
-        if (x->shared.access_log && rt_log_reopen(x->shared.access_log, &d) < 0)
-            fprintf(stderr, "cheopsd: %s\n", d.message);
+        reopen_log(x);
     } else if (number == SIGHUP) {
+        reopen_log(x);
         struct admin_wish wish = {report_reload, x};
         int rc = daemon_reload(x, &wish, &d);
         if (rc < 0)
@@ -261,6 +269,23 @@ static int open_shared(struct daemon *x, struct diag *d)
     if (rc == 0 && x->cfg->access_log.p)
         rc = rt_log_open(&x->shared.access_log, x->cfg->access_log.p, d);
     return rc;
+}
+
+/* Says so when the clients that the configuration allows, each with a connection to a service, have
+ * too few descriptors. */
+static void check_fds(const struct daemon *x)
+{
+    uint64_t have = rt_fds_raise(), clients = x->cfg->limits.connections * x->n_threads;
+    uint64_t need = 2 * clients + FDS_BESIDE;
+    if (have >= need)
+        return;
+    fprintf(stderr,
+            "cheopsd: %llu descriptors are allowed, and %llu clients (limits.connections for each "
+            "of %zu workers) with a connection to a service each may need %llu: clients that come "
+            "when none is left wait; raise the limit (LimitNOFILE of the unit) or lower "
+            "limits.connections\n",
+            (unsigned long long)have, (unsigned long long)clients, x->n_threads,
+            (unsigned long long)need);
 }
 
 static int on_wish(void *context, const struct admin_wish *wish, struct diag *d)
@@ -351,6 +376,8 @@ int daemon_run(struct cfg *cfg, struct diag *d)
         settle_names(cfg);
         rc = start_workers(&x, d);
     }
+    if (rc == 0)
+        check_fds(&x);
     if (rc == 0)
         rc = start_control(&x, d);
     if (rc == 0) {

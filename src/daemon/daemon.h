@@ -5,8 +5,9 @@
  *   log thread, resolver    rt's own
  *
  * SIGTERM and SIGINT drain: listeners close, idle connections close, requests under way end within
- * `timeouts: drain`; a second signal ends at once. SIGUSR1 opens the access log anew. SIGHUP
- * reads the configuration, the description and the certificates anew; bad ones are refused whole.
+ * `timeouts: drain`; a second signal ends at once. SIGUSR1 opens the access log anew. SIGHUP does
+ * so, too, and reads the configuration, the description and the certificates anew; bad ones are
+ * refused whole.
  *
  * A service manager (systemd's protocol) is told of start, reloads and the end, and fed its
  * watchdog while every loop answers; listening sockets that it opened are taken instead of opened.

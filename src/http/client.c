@@ -171,6 +171,13 @@ static int open_conn(struct http_pool *p, struct rt_task *task, struct http_clie
         return diag_set(d, ERR_NO_MEMORY, "no memory for a connection");
     c->to = to;
     int rc = rt_stream_connect(&c->io.stream, p->env->loop, &to, p->tls, p->server_name, task);
+    if (rc == ERR_SYSTEM || rc == ERR_NO_MEMORY) { /* it is not the service that lacks something */
+        int os_error = c->io.stream.os_error;
+        conn_die(c);
+        return diag_set(d, ERR_OVERLOADED, "a connection to %.*s cannot be opened: %s",
+                        STR_ARG(rt_name_text(p->name)),
+                        os_error ? strerrordesc_np(os_error) : err_text(rc));
+    }
     if (rc < 0) {
         conn_die(c);
         return diag_set(d, ERR_SERVICE_UNREACHABLE, "%.*s does not take connections (%s)",

@@ -92,8 +92,8 @@ void http_pool_fini(struct http_pool *p);
 /* A connection for one request. With `unsafe` and HTTP_KEEP_SAFE a fresh one; `fresh` asks for that
  * in any case (the retry after a reused one broke). `task` is woken by it from then on.
  * ERR_AGAIN: max_open are in use; `waiter` waits in the queue, and its task is woken when one may
- * be free. ERR_OVERLOADED: the queue is full. ERR_SERVICE_UNREACHABLE: no address, or refused at
- * once. */
+ * be free. ERR_OVERLOADED: the queue is full, or there is no descriptor. ERR_SERVICE_UNREACHABLE:
+ * no address. */
 struct http_want {
     bool unsafe, fresh;
     struct rt_task *task;

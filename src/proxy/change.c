@@ -1,7 +1,10 @@
 /* A worker takes a configuration: at the start, and at each reload. */
 #include "proxy/txn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#define PAUSE_TELL_MS 60000
 
 struct socket {
     int fd;         /* -1: the worker has it, or there is none */
@@ -19,6 +22,21 @@ static void on_accept(struct rt_listener *socket, int fd)
 {
     struct proxy_listener *l = CONTAINER_OF(socket, struct proxy_listener, socket);
     http_server_accept(&l->server, fd);
+}
+
+/* Who is served goes on; who comes waits in the kernel's queue. Said at most once a minute. */
+static void on_pause(struct rt_listener *socket, int os_error)
+{
+    struct proxy_worker *w = CONTAINER_OF(socket, struct proxy_listener, socket)->worker;
+    uint64_t now = rt_now_ms(w->loop);
+    counter_add(&w->meter->accept_pauses, 1);
+    if (w->pause_told_ms && now - w->pause_told_ms < PAUSE_TELL_MS)
+        return;
+    w->pause_told_ms = now;
+    fprintf(stderr,
+            "cheopsd: new connections wait: %s; those that are open are served; raise the limit on "
+            "open files (LimitNOFILE of the unit), or lower limits.connections\n",
+            strerrordesc_np(os_error));
 }
 
 /* `l`: NULL for the listener for other sites. */
@@ -176,6 +194,7 @@ static int add_listener(struct proxy_worker *w, size_t i, int fd, struct diag *d
         free(l);
         return rc;
     }
+    l->socket.on_pause = on_pause;
     list_push(&w->listeners, &l->link);
     return 0;
 }

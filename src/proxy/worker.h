@@ -69,6 +69,7 @@ struct proxy_worker {
     struct list txns; /* live transactions */
     bool draining;
     struct proxy_meter *meter;
+    uint64_t pause_told_ms;     /* when it was said last that no descriptor is left; 0: never */
     uint64_t id_state;          /* of the transactions' identifiers */
     unsigned char random[1024]; /* secret bytes, drawn from the kernel in bulk */
     size_t random_left;

@@ -102,10 +102,11 @@ static bool is_exhausted(int os_error)
     return os_error == EMFILE || os_error == ENFILE || os_error == ENOBUFS || os_error == ENOMEM;
 }
 
-static void pause_accepting(struct rt_listener *l)
+static void pause_accepting(struct rt_listener *l, int os_error)
 {
     l->paused = true;
-    l->n_paused++;
+    if (l->on_pause)
+        l->on_pause(l, os_error);
     rt_timer_set(l->loop, &l->timer, rt_now_ms(l->loop) + RT_ACCEPT_PAUSE_MS);
 }
 
@@ -121,7 +122,7 @@ static unsigned accept_some(struct rt_listener *l, unsigned max)
         } else if (errno == EAGAIN) {
             return max;
         } else if (is_exhausted(errno)) {
-            pause_accepting(l);
+            pause_accepting(l, errno);
             return max;
         } else {
             /* The connection failed while it waited (accept(2) lists a dozen reasons): the next. */

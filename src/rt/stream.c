@@ -206,7 +206,7 @@ int rt_stream_connect(struct rt_stream *s, struct rt_loop *l, const struct rt_ad
 {
     int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        *s = (struct rt_stream){.fd = -1};
+        *s = (struct rt_stream){.fd = -1, .os_error = errno};
         return ERR_SYSTEM;
     }
     int one = 1;

@@ -183,13 +183,13 @@ int64_t rt_tls_not_after(const struct rt_tls *t);
 
 struct rt_listener {
     struct rt_loop *loop;
-    int fd;            /* -1: stopped */
-    bool paused;       /* out of descriptors or memory: accepting is tried again by a timer */
-    uint64_t n_paused; /* how often that was so */
+    int fd;      /* -1: stopped */
+    bool paused; /* out of descriptors or memory: accepting is tried again by a timer */
     struct rt_source source;
     struct rt_timer timer;
     struct rt_task task;
-    void (*on_accept)(struct rt_listener *l, int fd); /* takes fd; runs as a task of its own */
+    void (*on_accept)(struct rt_listener *l, int fd);      /* takes fd; runs as a task of its own */
+    void (*on_pause)(struct rt_listener *l, int os_error); /* accepting pauses; NULL: nobody asks */
 };
 
 /* Makes a listening socket: non-blocking, SO_REUSEADDR, with `reuse_port` SO_REUSEPORT (one a

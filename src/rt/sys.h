@@ -60,6 +60,8 @@ struct rt_usage {
 };
 /* What cannot be read is 0. */
 void rt_usage(struct rt_usage *u);
+/* Lets this process have as many descriptors as its hard limit allows; how many that is. */
+uint64_t rt_fds_raise(void);
 
 /* ---- log: lines from many threads, written by one; never blocks a loop */
 

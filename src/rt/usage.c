@@ -50,3 +50,12 @@ void rt_usage(struct rt_usage *u)
     if (getrlimit(RLIMIT_NOFILE, &fds) == 0)
         u->max_fds = (uint64_t)fds.rlim_cur;
 }
+
+uint64_t rt_fds_raise(void)
+{
+    struct rlimit fds;
+    if (getrlimit(RLIMIT_NOFILE, &fds) < 0)
+        return 0;
+    struct rlimit raised = {fds.rlim_max, fds.rlim_max};
+    return (uint64_t)(setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : fds.rlim_cur);
+}

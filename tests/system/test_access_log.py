@@ -3,6 +3,7 @@ import json
 import os
 import re
 import signal
+import threading
 
 import pytest
 from support import TOP, Origin, render, serve, until
@@ -169,7 +170,8 @@ def test_a_trace_is_begun(make_site, given):
 
 # -- the file
 
-def test_sigusr1_opens_the_file_anew(make_site):
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_a_signal_opens_the_file_anew(make_site, number):
     site = make_site(serve(OK))
     path = site.daemon.access_log
     with site.client() as c:
@@ -179,8 +181,46 @@ def test_sigusr1_opens_the_file_anew(make_site):
         os.rename(path, moved)
         c.ask("GET", "/a/moved")  # still to the old one
         until(lambda: len(open(moved, encoding="utf-8").readlines()) == 2, "the old file to have both")
-        site.process.send_signal(signal.SIGUSR1)
+        site.process.send_signal(number)
         until(lambda: os.path.exists(path), "the new file")
         c.ask("GET", "/a/second")
     assert [line["path"] for line in site.logged()] == ["/a/second"]
     assert [json.loads(line)["path"] for line in open(moved, encoding="utf-8")] == ["/a/first", "/a/moved"]
+
+
+def test_no_line_is_lost_when_the_file_moves(make_site):
+    """Ten times, while clients ask without a pause: each request has its line in one of the files."""
+    site = make_site(serve(OK))
+    path, asked, over = site.daemon.access_log, [], threading.Event()
+
+    def ask(name):
+        with site.client() as c:
+            n = 0
+            while not over.is_set():
+                assert c.ask("GET", f"/a/{name}-{n}").status == 200
+                asked.append(f"/a/{name}-{n}")
+                n += 1
+
+    clients = [threading.Thread(target=ask, args=(name,)) for name in "xyz"]
+    for c in clients:
+        c.start()
+    try:
+        for turn in range(10):
+            seen = len(asked)
+            until(lambda seen=seen: len(asked) > seen + 10, "clients to be served")
+            os.rename(path, f"{path}.{turn}")
+            site.process.send_signal(signal.SIGHUP if turn % 2 else signal.SIGUSR1)
+            until(lambda: os.path.exists(path), "the new file")
+    finally:
+        over.set()
+        for c in clients:
+            c.join()
+
+    def logged():
+        lines = []
+        for name in [path, *(f"{path}.{turn}" for turn in range(10))]:
+            with open(name, encoding="utf-8") as file:
+                lines += [json.loads(line)["path"] for line in file if line.endswith("\n")]
+        return sorted(lines)
+    until(lambda: len(logged()) >= len(asked), "the last lines")
+    assert logged() == sorted(asked)
