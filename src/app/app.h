@@ -63,12 +63,19 @@ struct app_rule {
     const struct app_type *type; /* NULL: a rule of the service itself (meta) */
 };
 
+enum app_order { APP_ASCENDING, APP_DESCENDING };
+
 /* List answers of a type. Pointers are JSON Pointers (RFC 6901). */
 struct app_list {
     struct str array; /* where the array is; absent: lists are not described */
+    struct str id;    /* of the identifier in an item; absent: where a create answer has it */
     struct str sort_key, limit_parameter, marker_parameter;
-    struct str *selects; /* query parameters that select */
-    size_t n_selects;
+    unsigned order;             /* enum app_order, unless the query says otherwise */
+    struct str *sort_by;        /* query parameters that name another member to sort by */
+    struct str order_parameter; /* query parameter that is "asc" or "desc"; absent: none */
+    struct str next;            /* member that links to the next page; absent: none does */
+    struct str *selects;        /* query parameters that select */
+    size_t n_sort_by, n_selects;
 };
 
 struct app_service;

@@ -79,12 +79,24 @@ static int read_path_carrier(struct yaml_reader *r, const struct yaml *n, void *
 static const struct yaml_key list_keys[] = {
     {"array", YAML_TEXT, offsetof(struct app_list, array), .required = true, .noun = "JSON Pointer",
      .check = description_is_pointer, .text = "the array in a list answer"},
+    {"id", YAML_TEXT, offsetof(struct app_list, id), .noun = "JSON Pointer",
+     .check = description_is_pointer,
+     .text = "the identifier in an item; left out: where the type's `id` is"},
     {"sort", YAML_TEXT, offsetof(struct app_list, sort_key), .noun = "member",
      .text = "the member that lists are sorted by"},
+    {"order", YAML_CHOICE, offsetof(struct app_list, order), .choices = "ascending|descending",
+     .value = "ascending", .text = "by that member"},
+    {"sort_by", YAML_TEXTS, offsetof(struct app_list, sort_by),
+     offsetof(struct app_list, n_sort_by), .noun = "query parameter",
+     .text = "name another member, which may be followed by :asc or :desc"},
+    {"order_by", YAML_TEXT, offsetof(struct app_list, order_parameter), .noun = "query parameter",
+     .text = "says asc or desc"},
     {"limit", YAML_TEXT, offsetof(struct app_list, limit_parameter), .noun = "query parameter",
      .text = "says how many"},
     {"marker", YAML_TEXT, offsetof(struct app_list, marker_parameter), .noun = "query parameter",
-     .text = "says after which item"},
+     .text = "says after which item, by its identifier"},
+    {"next", YAML_TEXT, offsetof(struct app_list, next), .noun = "member",
+     .text = "links to the next page: a URL with the marker in it"},
     {"selects", YAML_TEXTS, offsetof(struct app_list, selects),
      offsetof(struct app_list, n_selects), .noun = "query parameter",
      .text = "select by what an item is called: with one of them an empty array counts as 404 in "
@@ -122,6 +134,17 @@ static const struct yaml_key type_keys[] = {
 };
 static const struct yaml_table type_table = {"resource type", type_keys, COUNT_OF(type_keys)};
 
+/* The next page of a list over sites is asked for behind an item of each, by its identifier. */
+static int check_list(struct yaml_reader *r, const struct yaml *type, const struct app_type *t)
+{
+    const struct app_list *l = &t->list;
+    if (!l->next.p || (l->marker_parameter.p && (l->id.p || t->id_pointer.p)))
+        return 0;
+    const struct yaml *list = yaml_get(type, STR("list"))->value;
+    return yaml_error(yaml_get(list, STR("next")), r->file, r->d,
+                      "next needs a marker, and the id of an item");
+}
+
 static int read_type(struct yaml_reader *r, const struct yaml *key, struct app_type *type)
 {
     struct description *x = description_of(r);
@@ -137,6 +160,8 @@ static int read_type(struct yaml_reader *r, const struct yaml *key, struct app_t
     rc = yaml_read(r, key->value, &type_table, &t);
     if (rc == 0 && !t.only_operations)
         rc = description_add_standard_rules(r, key);
+    if (rc == 0)
+        rc = check_list(r, key->value, &t.type);
     if (rc == 0 && t.type.has_body_carrier && !x->app->carriers.body_pointer.p)
         rc = yaml_error(yaml_get(key->value, STR("body_carrier")), r->file, r->d,
                         "there is no body under carriers");

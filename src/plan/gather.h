@@ -27,7 +27,7 @@
 #ifndef PLAN_GATHER_H
 #define PLAN_GATHER_H
 
-#include "base/arena.h"
+#include "app/app.h"
 #include "codec/json.h"
 
 #define GATHER_ID_MAX     255   /* bytes of an identifier in a marker */
@@ -76,6 +76,11 @@ struct gather_conf {
     void *context;
 };
 
+/* Fills in all but unit_max, key, resize and context, as the type's description and the query of
+ * the target say. Borrows both; the rest lies in the arena. ERR_NO_MEMORY. */
+int gather_conf_read(const struct app_type *type, struct str target, struct arena *a,
+                     struct gather_conf *c) MUST_USE;
+
 enum gather_phase {
     GATHER_BEGIN,   /* before the first bracket */
     GATHER_MEMBERS, /* among the members beside the array */
@@ -117,6 +122,7 @@ struct gather_source {
     enum json_kind value_kind;
     /* the item that is whole */
     bool has_item, is_drained;
+    bool is_lent; /* it is being written: it stays where it is */
     size_t item_n;
     struct gather_value sort, id;
     /* identifiers of that item and of the last one that was passed; what its own link says */
@@ -151,7 +157,7 @@ long gather_push(struct gather *g, size_t source, struct str data) MUST_USE;
 int gather_end(struct gather *g, size_t source) MUST_USE;
 /* Whether it would take a byte. */
 bool gather_wants(const struct gather *g, size_t source);
-/* Whether its text is whole and good, or as much of it is held as fits. */
+/* Whether its text is whole and JSON, or as much of it is held as fits. */
 bool gather_is_ready(const struct gather *g, size_t source);
 /* It takes no part. Only before the first gather_peek. */
 void gather_leave_out(struct gather *g, size_t source);
@@ -166,7 +172,7 @@ void gather_consume(struct gather *g, size_t n);
 /* Appends; false when there is no memory. */
 bool gather_bytes_add(const struct gather_conf *conf, struct gather_bytes *b,
                       struct str s) MUST_USE;
-/* The present item, with a comma in front. */
+/* The present item, with a comma in front; it stays where it is until it is passed. */
 struct str gather_source_item(struct gather_source *s, bool with_comma);
 /* Its identifier, as it stands there; empty: none. */
 struct str gather_source_id(const struct gather_source *s);
@@ -185,7 +191,7 @@ int gather_ids_note(struct gather *g, struct str id) MUST_USE;
 /* ---- settling ------------------------------------------------------------------------------ */
 
 struct gather_part {
-    enum { GATHER_PART_OPEN, GATHER_PART_READY, GATHER_PART_MISSING } state;
+    enum { GATHER_PART_OPEN, GATHER_PART_READY, GATHER_PART_MISSING, GATHER_PART_UNASKED } state;
     unsigned status; /* MISSING: what came instead of a list; 0: nothing */
 };
 
@@ -196,9 +202,9 @@ enum gather_verdict {
     GATHER_FAIL,   /* the error of *which is the answer */
 };
 
-/* `missing_fails`: a part that is missing fails the whole when others are ready. Of several answers
- * that are no lists the best is passed on: one that is no error, then 401 and 403, then others
- * below 500; the first of equals. */
+/* At least one part was asked. `missing_fails`: a part that is missing fails the whole when others
+ * are ready. Of several answers that are no lists the best is passed on: one that is no error, then
+ * 401 and 403, then others below 500; the first of equals. */
 enum gather_verdict gather_settle(const struct gather_part *parts, size_t n, bool missing_fails,
                                   size_t *which);
 

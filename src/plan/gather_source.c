@@ -268,10 +268,10 @@ static bool is_over(const struct gather_source *s)
 }
 
 /* Whether there is, or can be made, room in the window. While it has an item bytes are moved only
- * when that frees half of it. */
+ * when that frees half of it, and not at all while the item is being written. */
 static bool has_room(const struct gather_source *s)
 {
-    return s->text.n < s->text.cap || !s->has_item || s->from > s->text.cap / 2;
+    return s->text.n < s->text.cap || !s->has_item || (!s->is_lent && s->from > s->text.cap / 2);
 }
 
 static int make_room(const struct gather_conf *conf, struct gather_source *s)
@@ -319,12 +319,25 @@ long gather_push(struct gather *g, size_t source, struct str data)
     return (long)taken;
 }
 
+/* The body is over while an item waits: whether what is held behind it is the rest of a text. */
+static int check_rest(struct gather_source *s)
+{
+    struct json_scan ahead = s->scan;
+    struct json_token t;
+    int rc;
+    while ((rc = json_next(&ahead, window(s), true, &t)) == 0)
+        ;
+    return rc == ERR_CLOSED ? 0 : broken(s, NOT_JSON);
+}
+
 int gather_end(struct gather *g, size_t source)
 {
     struct gather_source *s = &g->sources[source];
     s->ended = true;
-    if (is_over(s) || s->has_item)
+    if (is_over(s))
         return 0;
+    if (s->has_item)
+        return check_rest(s);
     int rc = s->text.n ? 0 : make_room(&g->conf, s); /* an empty body is no list, either */
     return rc < 0 ? rc : scan(&g->conf, s);
 }
@@ -343,6 +356,7 @@ bool gather_is_ready(const struct gather *g, size_t source)
 
 struct str gather_source_item(struct gather_source *s, bool with_comma)
 {
+    s->is_lent = true;
     if (!with_comma)
         return str_sub(window(s), s->unit, s->item_n);
     s->text.p[s->from + s->unit - 1] = ',';
@@ -359,7 +373,7 @@ void gather_source_pass_item(const struct gather_conf *conf, struct gather_sourc
     memcpy(s->last, s->head, s->head_n);
     s->last_n = s->head_n;
     s->has_passed = true;
-    s->has_item = false;
+    s->has_item = s->is_lent = false;
     drop(s, json_scan_kept(&s->scan));
     (void)scan(conf, s); /* what is wrong is found in its code */
 }

@@ -15,6 +15,9 @@ struct plan_near {
 size_t plan_near(const struct plan_sites *sites, const struct scope_loc *around, size_t centre,
                  struct plan_near *to);
 
+/* By time, equals by the number in `site`. */
+void plan_near_sort(struct plan_near *list, size_t n);
+
 /* The binding that the request falls under, by any name of its service; NULL: none.
  * ERR_SCOPE_DUPLICATE_KEY when two of them bind it equally well. */
 int plan_find_binding(const struct plan_in *in, const struct scope_binding **out,

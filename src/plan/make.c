@@ -14,7 +14,7 @@
 
 /* Lists that hold a site once. Each is begun anew with its level; inner ones come and go while an
  * outer one grows. */
-enum { LIST_ALTERNATIVES = 1, LIST_CHOICES = 2, LIST_CANDIDATES = 4 };
+enum { LIST_ALTERNATIVES = 1, LIST_CHOICES = 2, LIST_CANDIDATES = 4, LIST_NEAREST = 8 };
 
 struct maker {
     const struct plan_in *in;
@@ -288,7 +288,7 @@ static const enum plan_policy policies[PLAN_FORMS][APP_KINDS] = {
                       [APP_DELETE] = PLAN_EVERYWHERE,
                       [APP_ACTION] = PLAN_EVERYWHERE,
                       [APP_META] = PLAN_NEAREST,
-                      [APP_STREAM] = PLAN_MERGE,
+                      [APP_STREAM] = PLAN_MERGE, /* of one item: as a read */
                       [APP_OPAQUE] = PLAN_NEAREST},
     [PLAN_CROSS] = {[APP_CREATE] = PLAN_EVERYWHERE,
                     [APP_READ] = PLAN_MERGE,
@@ -356,18 +356,33 @@ static int check_allowed(const struct maker *m)
 
 /* ---- what this version does not run ---- */
 
-static struct str why_unsupported(const struct maker *m)
+/* The array is the answer, or a member of it: what is around it is written anew. */
+static struct str why_not_merged(const struct maker *m)
 {
     const struct app_class *c = m->in->class_;
+    struct str array = c->type ? c->type->list.array : STR_NULL;
+    if (c->kind == APP_STREAM)
+        return STR("this version does not merge streams");
+    if (!array.p)
+        return STR("the application's description does not say where the array of this list is");
+    if (array.n && str_find(str_from(array, 1), '/') >= 0)
+        return STR("the array of this list lies too deep in its answer to be merged");
+    if (!str_eq(m->in->method, STR("GET")) && !str_eq(m->in->method, STR("HEAD")))
+        return STR("this version merges lists that are asked for with GET or HEAD");
+    return STR_NULL;
+}
+
+static struct str why_unsupported(const struct maker *m)
+{
     if (m->in->scope->consistency == SCOPE_STRONG)
         return STR("this version does not keep replicas strongly consistent");
-    if (!m->has_replica && !m->has_cross)
-        return STR_NULL;
-    if (c->kind == APP_STREAM && !(c->type && c->type->list.array.p))
-        return STR("the application's description does not say how this stream is merged");
-    if (m->has_cross)
+    if (m->plan->policy == PLAN_FIRST && (m->has_replica || m->has_cross))
+        return STR("this version does not run a choice (';') of replications or crosses");
+    if (m->plan->policy == PLAN_EVERYWHERE && m->has_replica && !m->has_cross)
+        return STR("this version does not run changes at several sites ('&', '*')");
+    if (m->plan->policy == PLAN_EVERYWHERE || (m->plan->policy == PLAN_MERGE && m->has_cross))
         return STR("this version does not run a cross ('%')");
-    return STR("this version does not run replication ('&', '*')");
+    return m->plan->policy == PLAN_MERGE ? why_not_merged(m) : STR_NULL;
 }
 
 /* ---- plan_make ---- */
@@ -375,6 +390,32 @@ static struct str why_unsupported(const struct maker *m)
 static int no_memory(struct diag *d)
 {
     return diag_set(d, ERR_NO_MEMORY, "the plan needs more memory than a request may have");
+}
+
+/* Each site once, in the order in which it is asked: here, then the nearest. */
+static int sort_by_nearness(struct maker *m, struct arena *arena)
+{
+    const struct plan_sites *sites = m->in->sites;
+    struct plan *p = m->plan;
+    struct plan_leg *sorted = arena_alloc(arena, p->n_legs * sizeof *sorted);
+    size_t n = 0;
+    if (arena_overflowed(arena))
+        return no_memory(m->diag);
+    begin_list(m, LIST_NEAREST);
+    for (size_t i = 0; i < p->n_legs; i++) {
+        size_t site = p->legs[i].site;
+        uint32_t rtt = plan_rtt_from_here(sites, site);
+        if (m->seen[site] & LIST_NEAREST)
+            continue;
+        m->seen[site] |= LIST_NEAREST;
+        m->near[n++] = (struct plan_near){site == sites->self ? 0 : rtt + (rtt == 0), (uint32_t)i};
+    }
+    plan_near_sort(m->near, n);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = p->legs[m->near[i].site];
+    p->legs = sorted;
+    p->n_legs = n;
+    return 0;
 }
 
 static int check_names(const struct plan_in *in, struct diag *d)
@@ -435,6 +476,10 @@ int plan_make(const struct plan_in *in, struct arena *arena, struct plan **out, 
     if (rc < 0)
         return rc;
     m.plan->policy = policies[m.plan->form][in->class_->kind];
+    if (m.plan->form == PLAN_REPLICA && in->class_->kind == APP_STREAM && in->class_->id.p)
+        m.plan->policy = PLAN_NEAREST;
+    if (m.near && m.plan->policy == PLAN_NEAREST && (rc = sort_by_nearness(&m, arena)) < 0)
+        return rc;
     if (in->scope)
         m.plan->unsupported_why = why_unsupported(&m);
     if (m.plan->unsupported_why.p)

@@ -21,7 +21,7 @@ static void sink(struct plan_near *list, size_t i, size_t n)
 }
 
 /* Heap sort: no memory, and no number of sites makes it slow. qsort may allocate. */
-static void sort(struct plan_near *list, size_t n)
+void plan_near_sort(struct plan_near *list, size_t n)
 {
     for (size_t i = n / 2; i-- > 0;)
         sink(list, i, n);
@@ -45,6 +45,6 @@ size_t plan_near(const struct plan_sites *sites, const struct scope_loc *around,
         if (rtt != PLAN_RTT_UNKNOWN && rtt <= around->duration.us)
             to[n++] = (struct plan_near){rtt, (uint32_t)i};
     }
-    sort(to + 1, n - 1);
+    plan_near_sort(to + 1, n - 1);
     return n;
 }

@@ -60,8 +60,8 @@ enum plan_why {
 enum plan_policy {
     PLAN_FORWARD,    /* the one leg's answer */
     PLAN_FIRST,      /* in order, until one succeeds */
-    PLAN_NEAREST,    /* one replica: here if held here, else the nearest that answers */
-    PLAN_MERGE,      /* all are asked, answers merged */
+    PLAN_NEAREST,    /* one replica: here, else the nearest that has it (as PLAN_FIRST) */
+    PLAN_MERGE,      /* all are asked, answers merged (plan/gather.h) */
     PLAN_EVERYWHERE, /* logged and run on every replica or part */
 };
 
@@ -73,7 +73,8 @@ enum plan_policy {
  *     (A & B ; C) % (D ; E)    part 0: choice 0: replica 0 (A), 1 (B); choice 1 (C)
  *                              part 1: candidate 0 (D), 1 (E)
  *
- * Of choices and candidates the first that is up is taken. */
+ * Of choices and candidates the first that is up is taken. With PLAN_NEAREST each site is a leg
+ * once, and they are in the order in which they are asked. */
 struct plan_leg {
     uint16_t site;        /* index into plan_sites */
     uint16_t alternative; /* of `;` on the outside */

@@ -68,7 +68,7 @@ static const char *policy_text(enum plan_policy policy)
     case PLAN_FIRST:
         return "";
     case PLAN_NEAREST:
-        return ": one answers, here if held here, else the nearest";
+        return ": one answers, the nearest that has it, in this order";
     case PLAN_MERGE:
         return ": all are asked, their answers are merged";
     case PLAN_EVERYWHERE:

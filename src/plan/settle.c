@@ -58,10 +58,9 @@ enum gather_verdict gather_settle(const struct gather_part *parts, size_t n, boo
     for (size_t i = 0; i < n; i++) {
         if (parts[i].state == GATHER_PART_OPEN)
             return GATHER_UNDECIDED;
-        if (parts[i].state == GATHER_PART_READY) {
-            is_ready = true;
+        is_ready |= parts[i].state == GATHER_PART_READY;
+        if (parts[i].state != GATHER_PART_MISSING)
             continue;
-        }
         if (!is_missing || rank(&parts[i]) < rank(&parts[*which]))
             *which = i;
         is_missing = true;

@@ -150,7 +150,7 @@ void txn_count(const struct txn *t)
         .class_ = is_whole ? (uint8_t)(status / 100) : 0,
     };
     proxy_meter_request(m, &key);
-    for (size_t i = 0; i < t->n_legs && i <= t->leg_at; i++)
+    for (size_t i = 0; i < t->n_legs; i++)
         if (t->legs[i].us)
             proxy_meter_leg(m, conf->site_numbers[t->legs[i].site], t->legs[i].us);
     if (t->diag.code)

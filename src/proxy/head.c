@@ -1,6 +1,6 @@
 /* Heads: what goes to a service or another site, and what goes back. Fields that are not touched
  * are copied in runs, as they came. */
-#include "proxy/txn.h"
+#include "proxy/gather.h"
 
 #include "app/error.h"
 
@@ -218,6 +218,8 @@ static void put_request_fields(struct txn *t, struct out *o)
     h1_copy_fields(h, o);
     for (size_t i = 0; i < t->carried.n_lines; i++)
         out_str(o, t->carried.lines[i]);
+    if (t->gather)
+        out_str(o, t->gather->lines);
     put_via(t, h->minor, o);
     if (t->traceparent.p == t->traceparent_made)
         put_field(o, STR("traceparent"), t->traceparent);
@@ -266,6 +268,20 @@ static bool was_tried(const struct txn *t, size_t leg)
     return leg < t->n_legs && (t->legs[leg].status || t->legs[leg].code);
 }
 
+void txn_put_leg_end(const struct txn_leg *leg, struct out *o)
+{
+    if (leg->status)
+        out_u64(o, leg->status);
+    else if (leg->code == ERR_SITE_DOWN)
+        OUT(o, "down");
+    else if (leg->code == ERR_SITE_TIMEOUT || leg->code == ERR_SERVICE_TIMEOUT)
+        OUT(o, "timeout");
+    else if (leg->code == ERR_SERVICE_BROKEN)
+        OUT(o, "broken");
+    else
+        OUT(o, "refused");
+}
+
 /* "Nantes=refused, Paris=200": also those after the one whose answer is used. */
 static void put_tried(struct txn *t, struct out *o)
 {
@@ -278,16 +294,26 @@ static void put_tried(struct txn *t, struct out *o)
             OUT(o, ", ");
         out_str(o, txn_cfg(t)->sites[leg->site].name);
         OUT(o, "=");
-        if (leg->status)
-            out_u64(o, leg->status);
-        else
-            out_str(o, str_of(leg->code == ERR_SITE_DOWN ? "down"
-                              : leg->code == ERR_SITE_TIMEOUT || leg->code == ERR_SERVICE_TIMEOUT
-                                  ? "timeout"
-                              : leg->code == ERR_SERVICE_BROKEN ? "broken"
-                                                                : "refused"));
+        txn_put_leg_end(leg, o);
     }
     OUT(o, "\r\n");
+}
+
+/* Of a list over sites: whose parts are in it, and whose are not. */
+static void put_parts(struct txn *t, bool with_site, struct out *o)
+{
+    char memory[8192];
+    struct out sites, missing;
+    out_init(&sites, memory, sizeof memory);
+    gather_put_sites(t, false, &sites);
+    if (with_site)
+        put_field(o, STR("Cheops-Site"),
+                  sites.n && !sites.overflowed ? out_get(&sites)
+                                               : txn_cfg(t)->sites[txn_leg_site(t)].name);
+    out_init(&missing, memory, sizeof memory);
+    gather_put_sites(t, true, &missing);
+    if (missing.n)
+        put_field(o, STR("Cheops-Partial"), out_get(&missing));
 }
 
 /* What the client is told about the scope (scope-lang.md section 6). */
@@ -295,9 +321,11 @@ static void put_scoped(struct txn *t, bool with_site, struct out *o)
 {
     if (!txn_is_scoped(t) || t->is_leg)
         return;
-    if (with_site)
+    if (t->gather)
+        put_parts(t, with_site, o);
+    else if (with_site)
         put_field(o, STR("Cheops-Site"), txn_cfg(t)->sites[txn_leg_site(t)].name);
-    if (txn_is_chain(t))
+    if (txn_is_chain(t) && !t->gather)
         put_tried(t, o);
 }
 

@@ -1,5 +1,5 @@
 /* LEG and CONNECT: which site is asked next, and a connection to it. */
-#include "proxy/txn.h"
+#include "proxy/gather.h"
 
 static struct http_pool *leg_pool(struct txn *t)
 {
@@ -133,8 +133,7 @@ enum txn_verdict txn_leg_answered(struct txn *t, const struct h1_head *head, boo
     return next_leg(t);
 }
 
-/* Whether the present leg can be tried at all: 0, or why not. */
-static int can_try(struct txn *t)
+int txn_can_try(struct txn *t)
 {
     size_t site = txn_leg_site(t);
     if (site == txn_cfg(t)->self) {
@@ -153,7 +152,7 @@ static int can_try(struct txn *t)
 enum txn_verdict step_leg(struct txn *t)
 {
     t->leg_begun_us = t->leg_at ? rt_mono_us() : t->begun_us;
-    int rc = can_try(t);
+    int rc = txn_can_try(t);
     if (rc < 0)
         return txn_leg_failed(t, PLAN_END_REFUSED, rc);
     return txn_go(t, TXN_CONNECT);

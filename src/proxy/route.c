@@ -365,7 +365,7 @@ enum txn_verdict step_route(struct txn *t)
         rc = txn_body_is_bad(t, ERR_NO_MEMORY);
     if (rc < 0)
         return txn_refuse(t, rc, "%s", err_text(rc));
-    return txn_go(t, TXN_LEG);
+    return txn_go(t, t->plan && t->plan->policy == PLAN_MERGE ? TXN_GATHER : TXN_LEG);
 }
 
 bool txn_keep(struct txn *t, struct str *kept, size_t *capacity, struct str data)

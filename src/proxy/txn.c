@@ -6,12 +6,14 @@
  *   PEEK       │                   │ └────> TUNNEL ──> DONE
  *    │         │                   │
  *    └─────────┴───────────────────┴──> REFUSE ──> DONE
+ *   ROUTE ──> GATHER ──> ANSWER, REFUSE, DONE (several sites at once: gather.h)
  *   PEER (what comes from another site) <──> PEEK
  *                                        ──> LEG, REFUSE (which also ends an own answer), DONE
  *
  *   where it waits        for what                                  bounded by
  *   PEEK, PEER            the client's body                         client_body
  *   CONNECT               a place in the pool, TCP, TLS, greeting   connect
+ *   GATHER                its legs, the client                      gather.h; client_write
  *   RELAY                 the client's body, the leg's reading      client_body, service_body
  *                         a word from who is offered the body       offer
  *                         the head of the answer                    service_head, otherwise
@@ -22,7 +24,7 @@
  *   REFUSE                the client's reading                      client_write
  *   and all before the answer's head, of a scoped request: `timeout`
  */
-#include "proxy/txn.h"
+#include "proxy/gather.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,9 +37,11 @@ static const struct {
     enum txn_verdict (*step)(struct txn *t);
     unsigned next; /* states that it may go to */
 } states[TXN_STATE_COUNT] = {
-    [TXN_ROUTE] = {"route", step_route, BIT(PEEK) | BIT(PEER) | BIT(LEG) | BIT(REFUSE) | BIT(DONE)},
+    [TXN_ROUTE] = {"route", step_route,
+                   BIT(PEEK) | BIT(PEER) | BIT(GATHER) | BIT(LEG) | BIT(REFUSE) | BIT(DONE)},
     [TXN_PEEK] = {"peek", step_peek, BIT(ROUTE) | BIT(PEER) | BIT(REFUSE) | BIT(DONE)},
     [TXN_PEER] = {"peer", step_peer, BIT(PEEK) | BIT(LEG) | BIT(REFUSE) | BIT(DONE)},
+    [TXN_GATHER] = {"gather", step_gather, BIT(ANSWER) | BIT(REFUSE) | BIT(DONE)},
     [TXN_LEG] = {"leg", step_leg, BIT(CONNECT) | BIT(ANSWER) | BIT(REFUSE) | BIT(DONE)},
     [TXN_CONNECT] = {"connect", step_connect,
                      BIT(RELAY) | BIT(LEG) | BIT(ANSWER) | BIT(REFUSE) | BIT(DONE)},
@@ -68,6 +72,7 @@ static void finish(struct txn *t)
     struct http_exchange *x = t->x;
     if (t->leg_begun_us && !t->answer_begun)
         txn_leg_end(t, 0, t->diag.code); /* it was cut off */
+    gather_finish(t);
     counter_sub(&w->meter->transactions, 1);
     txn_count(t);
     txn_log(t);
@@ -256,5 +261,7 @@ void txn_print(const struct txn *t, struct out *o)
     }
     OUT(o, ",\"site\":");
     out_json(o, txn_cfg(t)->sites[txn_leg_site(t)].name);
+    if (t->gather)
+        gather_print(t, o);
     out_char(o, '}');
 }

@@ -18,6 +18,7 @@
     X(ROUTE, "route")                                                                              \
     X(PEEK, "peek")                                                                                \
     X(PEER, "peer")                                                                                \
+    X(GATHER, "gather")                                                                            \
     X(LEG, "leg")                                                                                  \
     X(CONNECT, "connect")                                                                          \
     X(RELAY, "relay")                                                                              \
@@ -100,6 +101,7 @@ struct txn {
     struct txn_leg *legs;
     struct txn_leg one_leg;
     uint64_t leg_begun_us;
+    struct txn_gather *gather;   /* the legs of a list that is merged; NULL: none */
     struct http_client_conn *up; /* of the present leg */
     bool up_broken;              /* writing to it failed: its answer may still be read */
     bool fresh;                  /* a reused connection broke: take a new one */
@@ -204,8 +206,7 @@ void txn_classify(struct txn *t);
 bool txn_peek_wanted(struct txn *t, size_t limit);
 /* route.c: nothing of the client's body came in time: refuses. */
 enum txn_verdict txn_body_is_late(struct txn *t);
-/* route.c: says what is wrong with the client's body, and which limit it passes; returns the code.
- */
+/* route.c: says what is wrong with the client's body, or which limit it passes; gives the code. */
 int txn_body_is_bad(struct txn *t, int code);
 /* route.c: makes the identifiers of carrier 7 and remembers the scope under them, once. */
 void txn_remember(struct txn *t);
@@ -244,7 +245,6 @@ int txn_write_interim(struct txn *t, const struct h1_head *head);
 /* access.c */
 void txn_count(const struct txn *t);
 void txn_log(const struct txn *t);
-/* A connection that ended before its first request. */
-void txn_log_lost(struct http_server_conn *c, int code, struct str why);
+void txn_log_lost(struct http_server_conn *c, int code, struct str why); /* without a request */
 
 #endif

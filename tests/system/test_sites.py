@@ -58,7 +58,7 @@ def test_an_otherwise_moves_on(make_sites):
     ("{a: Pari", 400, "scope-syntax"),
     ("{a: Pariss}", 400, "scope-unknown-site"),
     ("{c: Paris}", 400, "scope-unknown-service"),
-    ("{a: Nantes & Paris}", 501, "scope-unsupported"),
+    ("{a: Nantes & Paris ; Paris}", 501, "scope-unsupported"),
     ("{a: Nantes % Paris}", 501, "scope-unsupported"),
 ])
 def test_what_is_refused(make_sites, scope, status, code):

@@ -1,8 +1,9 @@
 /* Any bytes as the answers of up to four sites.
  *
- * The first byte says how lists are read, the second how the rest is cut; a byte 0xff ends one
- * site's answer. However it is cut the merged answer, or whether there is one, is the same; it is
- * JSON; a page has at most as many items as the limit, and the marker in its link can be read.
+ * The first byte says how lists are read (its highest bit: what comes while an item is written),
+ * the second how the rest is cut; a byte 0xff ends one site's answer. However it is cut the merged
+ * answer, or whether there is one, is the same; it is JSON; a page has at most as many items as the
+ * limit, and the marker in its link can be read.
  */
 #include "fuzz.h"
 
@@ -96,6 +97,8 @@ static int merge(struct run *r, uint8_t how, size_t piece)
         memcpy(r->output + r->output_n, data.p, data.n);
         r->output_n += data.n;
         gather_consume(&r->g, data.n);
+        if (how & 128)
+            push(r, 0, &at[0], piece);
     }
     return rc;
 }

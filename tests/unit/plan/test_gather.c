@@ -109,6 +109,10 @@ static int drive(struct driven *d)
         memcpy(d->output + d->output_n, data.p, data.n);
         d->output_n += data.n;
         gather_consume(&d->g, data.n);
+        for (size_t i = 0; i < d->n; i++) /* what is being written stays, whatever comes */
+            push(d, i);
+        if (d->rc < 0)
+            return d->rc;
     }
     assert_true(json_is_valid((struct str){d->output, d->output_n}, NULL));
     return 0;
@@ -507,6 +511,64 @@ static void test_many(void **state)
     free(o[1].p);
 }
 
+/* ---- what the description and the query say */
+
+static void test_conf(void **state)
+{
+    static const struct {
+        const char *query, *sort;
+        bool is_descending;
+        uint64_t limit;
+    } rows[] = {
+        {"", "/created_at", true, 0},
+        {"?limit=7&sort_dir=asc", "/created_at", false, 7},
+        {"?limit=-1&sort_dir=up", "/created_at", true, 0},
+        {"?sort_key=name&sort_key=size", "/name", true, 0},
+        {"?sort=a%2Fb~:asc,size:desc", "/a~1b~0", false, 0},
+        {"?sort=size:desc&sort_dir=asc&sort_key=name", "/name", false, 0},
+        {"?sort=%2", "/created_at", true, 0},
+        {"?sort=", "/created_at", true, 0},
+    };
+    struct str by[] = {STR("sort_key"), STR("sort")};
+    struct app_type type = {
+        .id_pointer = STR("/image/id"),
+        .ids_unique = true,
+        .list = {.array = STR("/images"),
+                 .sort_key = STR("created_at"),
+                 .order = APP_DESCENDING,
+                 .sort_by = by,
+                 .n_sort_by = 2,
+                 .order_parameter = STR("sort_dir"),
+                 .limit_parameter = STR("limit"),
+                 .marker_parameter = STR("marker")},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct gather_conf c;
+        struct arena a;
+        arena_init(&a, NULL, 0, 4096);
+        assert_int_equal(gather_conf_read(&type, str_of(rows[i].query), &a, &c), 0);
+        if (!str_eq(c.sort, str_of(rows[i].sort)))
+            fail_msg("%s: sorts by %.*s", rows[i].query, STR_ARG(c.sort));
+        assert_int_equal(c.is_descending, rows[i].is_descending);
+        assert_int_equal(c.limit, rows[i].limit);
+        assert_true(str_eq(c.id, STR("/image/id")));
+        arena_fini(&a);
+    }
+    struct gather_conf c;
+    struct arena small;
+    arena_init(&small, NULL, 0, 16);
+    assert_int_equal(gather_conf_read(&type, STR("?sort_key=0123456789abcdef"), &small, &c),
+                     ERR_NO_MEMORY);
+    arena_fini(&small);
+    type.list.sort_key = STR_NULL;
+    type.list.id = STR("/id");
+    arena_init(&small, NULL, 0, 4096);
+    assert_int_equal(gather_conf_read(&type, STR("?sort_key=name"), &small, &c), 0);
+    assert_null(c.sort.p);
+    assert_true(str_eq(c.id, STR("/id")));
+    arena_fini(&small);
+}
+
 /* ---- markers, settling */
 
 static void test_bad_markers(void **state)
@@ -554,8 +616,8 @@ static void test_marker_too_long(void **state)
 static void test_settle(void **state)
 {
     static const struct {
-        const char
-            *parts; /* '?' open, 'r' ready, else the status' first digit, '1' 401, '0' none */
+        const char *parts; /* '?' open, '-' unasked, 'r' ready, else the status' first digit, '1'
+                              401, '0' none */
         bool missing_fails;
         enum gather_verdict want;
         size_t which;
@@ -565,7 +627,8 @@ static void test_settle(void **state)
         {"r5r", true, GATHER_FAIL, 1},       {"000", false, GATHER_FAIL, 0},
         {"054", false, GATHER_PASS, 2},      {"0541", false, GATHER_PASS, 3},
         {"05413", false, GATHER_PASS, 4},    {"0505", true, GATHER_PASS, 1},
-        {"0", true, GATHER_FAIL, 0},
+        {"0", true, GATHER_FAIL, 0},         {"--r-", true, GATHER_ANSWER, 0},
+        {"-0-5", false, GATHER_PASS, 3},     {"-?", false, GATHER_UNDECIDED, 0},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct gather_part parts[8];
@@ -573,6 +636,7 @@ static void test_settle(void **state)
         for (size_t k = 0; k < n; k++) {
             char p = rows[i].parts[k];
             parts[k].state = p == '?'   ? GATHER_PART_OPEN
+                             : p == '-' ? GATHER_PART_UNASKED
                              : p == 'r' ? GATHER_PART_READY
                                         : GATHER_PART_MISSING;
             parts[k].status = p == '1' ? 401 : p > '1' && p < '9' ? (unsigned)(p - '0') * 100 : 0;
@@ -592,7 +656,7 @@ int main(void)
         cmocka_unit_test(test_long_items),  cmocka_unit_test(test_left_out),
         cmocka_unit_test(test_pages),       cmocka_unit_test(test_many),
         cmocka_unit_test(test_bad_markers), cmocka_unit_test(test_marker_too_long),
-        cmocka_unit_test(test_settle),
+        cmocka_unit_test(test_settle),      cmocka_unit_test(test_conf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,9 +65,32 @@ static void test_coordinates(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct planned p;
-        plan_of(&p, &w, "GET", "/compute/servers/1", rows[i].scope);
+        plan_of(&p, &w, "POST", "/compute/servers", rows[i].scope);
         if (p.rc < 0 || p.plan->form != rows[i].form)
             fail_msg("%s: %s, form %d", rows[i].scope, p.diag.message, p.rc ? 0 : p.plan->form);
+        assert_legs(&p, rows[i].legs);
+        planned_fini(&p);
+    }
+}
+
+/* A read asks each site once, here and then the nearest first; what was not measured comes last, in
+ * the order of the scope. */
+static void test_nearness(void **state)
+{
+    static const struct {
+        const char *scope, *legs;
+    } rows[] = {
+        {"Lyon & Paris", "0.0.0.1.0 Paris 0.0.0.0.0 Lyon"},
+        {"Lyon & Paris & Nantes & Brest & Rennes",
+         "0.0.0.2.0 Nantes 0.0.0.4.0 Rennes 0.0.0.1.0 Paris 0.0.0.0.0 Lyon 0.0.0.3.0 Brest"},
+        {"(Lyon ; Nantes) & around(Paris, 1s)",
+         "0.0.0.0.1 Nantes 0.0.0.1.1 Rennes 0.0.0.1.0 Paris 0.0.0.0.0 Lyon 0.0.0.1.4 Brest"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct planned p;
+        plan_of(&p, &w, "GET", "/compute/servers/1", rows[i].scope);
+        assert_int_equal(p.rc, 0);
+        assert_int_equal(p.plan->policy, PLAN_NEAREST);
         assert_legs(&p, rows[i].legs);
         planned_fini(&p);
     }
@@ -160,19 +183,22 @@ static void test_table(void **state)
         const char *method, *target;
         enum app_kind kind;
         enum plan_policy replica, cross;
+        bool replica_runs, cross_runs;
     } rows[] = {
         {"POST", "/compute/servers", APP_CREATE, PLAN_EVERYWHERE, PLAN_EVERYWHERE},
-        {"GET", "/compute/servers/1", APP_READ, PLAN_NEAREST, PLAN_MERGE},
-        {"HEAD", "/compute/servers/1", APP_READ, PLAN_NEAREST, PLAN_MERGE},
-        {"GET", "/compute/servers", APP_LIST, PLAN_MERGE, PLAN_MERGE},
+        {"GET", "/compute/servers/1", APP_READ, PLAN_NEAREST, PLAN_MERGE, true},
+        {"HEAD", "/compute/servers/1", APP_READ, PLAN_NEAREST, PLAN_MERGE, true},
+        {"GET", "/compute/servers", APP_LIST, PLAN_MERGE, PLAN_MERGE, true},
+        {"HEAD", "/compute/servers", APP_LIST, PLAN_MERGE, PLAN_MERGE, true},
         {"PUT", "/compute/servers/1", APP_UPDATE, PLAN_EVERYWHERE, PLAN_EVERYWHERE},
         {"DELETE", "/compute/servers/1", APP_DELETE, PLAN_EVERYWHERE, PLAN_EVERYWHERE},
         {"POST", "/compute/servers/1/action", APP_ACTION, PLAN_EVERYWHERE, PLAN_EVERYWHERE},
-        {"GET", "/compute", APP_META, PLAN_NEAREST, PLAN_NEAREST},
-        {"OPTIONS", "/compute/servers/1", APP_META, PLAN_NEAREST, PLAN_NEAREST},
+        {"GET", "/compute", APP_META, PLAN_NEAREST, PLAN_NEAREST, true, true},
+        {"OPTIONS", "/compute/servers/1", APP_META, PLAN_NEAREST, PLAN_NEAREST, true, true},
         {"GET", "/compute/servers?watch=1", APP_STREAM, PLAN_MERGE, PLAN_MERGE},
-        {"GET", "/compute/odd", APP_OPAQUE, PLAN_NEAREST, PLAN_NEAREST},
-        {"HEAD", "/compute/odd", APP_OPAQUE, PLAN_NEAREST, PLAN_NEAREST},
+        {"GET", "/compute/servers/1/console", APP_STREAM, PLAN_NEAREST, PLAN_MERGE, true},
+        {"GET", "/compute/odd", APP_OPAQUE, PLAN_NEAREST, PLAN_NEAREST, true, true},
+        {"HEAD", "/compute/odd", APP_OPAQUE, PLAN_NEAREST, PLAN_NEAREST, true, true},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         static const char *const scopes[] = {"Paris", "Paris ; Lyon", "Nantes & Paris",
@@ -184,8 +210,9 @@ static void test_table(void **state)
             assert_int_equal(p.rc, 0);
             assert_int_equal(p.class_.kind, rows[i].kind);
             assert_int_equal(p.plan->policy, want[k]);
-            assert_int_equal(p.plan->unsupported, k < 2 ? 0 : ERR_SCOPE_UNSUPPORTED);
-            assert_int_equal(p.plan->unsupported_why.p != NULL, k >= 2);
+            const bool runs[] = {true, true, rows[i].replica_runs, rows[i].cross_runs};
+            assert_int_equal(p.plan->unsupported, runs[k] ? 0 : ERR_SCOPE_UNSUPPORTED);
+            assert_int_equal(p.plan->unsupported_why.p != NULL, !runs[k]);
             planned_fini(&p);
         }
     }
@@ -363,11 +390,17 @@ static void test_many_sites(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_coordinates), cmocka_unit_test(test_otherwise_of_crosses),
-        cmocka_unit_test(test_reasons),     cmocka_unit_test(test_all_of_one),
-        cmocka_unit_test(test_options),     cmocka_unit_test(test_table),
-        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_bindings),
-        cmocka_unit_test(test_every_cap),   cmocka_unit_test(test_many_sites),
+        cmocka_unit_test(test_coordinates),
+        cmocka_unit_test(test_nearness),
+        cmocka_unit_test(test_otherwise_of_crosses),
+        cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_all_of_one),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bindings),
+        cmocka_unit_test(test_every_cap),
+        cmocka_unit_test(test_many_sites),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
