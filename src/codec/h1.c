@@ -336,8 +336,6 @@ static int parse_target(struct h1_head *h, const char **why)
         return fail(ERR_BAD_REQUEST, why, "the authority of the request target is malformed");
     if (h->target.n == 0)
         h->target = h->method == H1_OPTIONS ? STR("*") : STR("/");
-    else if (h->target.p[0] != '/')
-        return fail(ERR_BAD_REQUEST, why, "the request target has a query without a path");
     return 0;
 }
 

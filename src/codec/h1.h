@@ -59,7 +59,8 @@ struct h1_head {
     /* requests */
     enum h1_method method;
     struct str method_text;
-    struct str target; /* origin-form or "*"; of an absolute-form its path and query, or "/" */
+    struct str target; /* origin-form or "*"; of an absolute-form its path and query, or "/"; where
+                        * its path is empty "?query" alone, without the "/" that belongs there */
     struct str
         authority;    /* of an absolute-form, else the value of Host; absent in HTTP/1.0 without */
     bool is_absolute; /* the target was in absolute-form: authority replaces Host */

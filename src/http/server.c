@@ -126,6 +126,16 @@ static void refuse(struct http_server_conn *c, int code, const char *why)
     hand_over(c, x);
 }
 
+/* An empty path of an absolute-form is "/" in origin-form (RFC 9112 section 3.2.1). */
+static void complete_target(struct http_exchange *x)
+{
+    struct h1_head *h = &x->head;
+    if (h->target.n && h->target.p[0] == '?') {
+        h->target = arena_printf(&x->arena, "/%.*s", STR_ARG(h->target));
+        x->error = h->target.p ? 0 : ERR_NO_MEMORY;
+    }
+}
+
 /* Takes a complete head of head->size bytes, of which rc and why were said. It is copied into the
  * exchange's arena: the read buffer goes on with the body. */
 static void begin_request(struct http_server_conn *c, const struct h1_head *head, int rc,
@@ -146,6 +156,8 @@ static void begin_request(struct http_server_conn *c, const struct h1_head *head
         h1_move(&x->head, copy.p);
     else
         x->head = (struct h1_head){0};
+    if (!x->error)
+        complete_target(x);
     if (!x->error && x->head.target.n > o->max_target)
         x->error = ERR_URI_TOO_LONG;
     if (!x->error && c->is_over) {

@@ -151,6 +151,7 @@ int txn_can_try(struct txn *t)
 
 enum txn_verdict step_leg(struct txn *t)
 {
+    t->n_interim = 0;
     t->leg_begun_us = t->leg_at ? rt_mono_us() : t->begun_us;
     int rc = txn_can_try(t);
     if (rc < 0)

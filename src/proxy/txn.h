@@ -106,7 +106,7 @@ struct txn {
     bool up_broken;              /* writing to it failed: its answer may still be read */
     bool fresh;                  /* a reused connection broke: take a new one */
     uint64_t up_begin;           /* up's bytes_out before the request */
-    unsigned n_interim;          /* 1xx answers that came */
+    unsigned n_interim;          /* 1xx answers that came to this leg */
     /* an answer that is used if nothing better comes */
     struct http_client_conn *held;
     size_t held_leg;

@@ -450,6 +450,17 @@ def test_a_flood_of_interim_answers_ends(make_site):
         assert c.ask().body == b"well"
 
 
+def test_interim_answers_are_counted_for_each_leg(make_sites):
+    """Each site may send as many as one alone; the client gets them all."""
+    hints = b"HTTP/1.1 102 P\r\n\r\n" * 600
+    scripts = {"Nantes": [read_request, send(hints + render(404, b"no")), hang],
+               "Paris": [read_request, send(hints + WELL), hang]}
+    nantes, _ = make_sites("Nantes", "Paris", services=lambda n: {"a": Origin(scripts[n])})
+    with nantes.client() as c:
+        answer = c.ask("GET", "/a/things/1", "Scope: {a: Nantes ; Paris}")
+    assert (answer.status, answer.body, len(answer.interim)) == (200, b"well", 1200)
+
+
 def test_a_client_that_does_not_read_holds_interim_answers_back(make_site):
     """They wait at the service, however large they are; nothing is lost when the client reads on."""
     head = b"HTTP/1.1 103 H\r\nX: " + b"x" * 15000 + b"\r\n\r\n"
@@ -550,6 +561,14 @@ def test_the_authority_of_an_absolute_target_replaces_host(make_site, target, ho
     site = make_site(serve(WELL))
     got = fields_of(site, target=target, host="ignored")
     assert (got.get("Host"), got.target, got.get("X-Forwarded-Host")) == (host, seen, host)
+
+
+@pytest.mark.parametrize("method, target, seen", [("GET", "http://other?x=1", "/?x=1"), ("GET", "http://other", "/"),
+                                                  ("OPTIONS", "http://other?x", "/?x")])
+def test_an_empty_path_of_an_absolute_target_is_the_root(make_site, method, target, seen):
+    site = make_site(serve(WELL),
+                     config=lambda s: {"listeners": [{"address": f"127.0.0.1:{s.port}", "service": "a"}]})
+    assert fields_of(site, method=method, target=target).target == seen
 
 
 @pytest.mark.parametrize("target, host", [("*", "h"), ("http://other", "other")])

@@ -149,7 +149,6 @@ static const struct request bad_requests[] = {
     {"GET http:///x HTTP/1.1\r\nHost: a\r\n", ERR_BAD_REQUEST, "authority"},
     {"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n", ERR_BAD_REQUEST, "authority"},
     {"GET http://a:99999/ HTTP/1.1\r\nHost: a\r\n", ERR_BAD_REQUEST, "authority"},
-    {"GET http://a?q HTTP/1.1\r\nHost: a\r\n", ERR_BAD_REQUEST, "without a path"},
     {"GET http://a/ HTTP/1.1\r\n", ERR_BAD_REQUEST, "Host is missing"},
     {"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n", ERR_METHOD_UNSUPPORTED, "CONNECT"},
     /* field lines */
@@ -359,7 +358,9 @@ static void test_targets(void **state)
         {"GET http://other:80/x?y HTTP/1.1", "/x?y", "other:80", true},
         {"GET HTTPS://other/ HTTP/1.1", "/", "other", true},
         {"GET http://other HTTP/1.1", "/", "other", true},
+        {"GET http://other?x HTTP/1.1", "?x", "other", true},
         {"OPTIONS http://other HTTP/1.1", "*", "other", true},
+        {"OPTIONS http://other? HTTP/1.1", "?", "other", true},
         {"OPTIONS http://other/ HTTP/1.1", "/", "other", true},
         {"GET http://[::1]:8080/x HTTP/1.1", "/x", "[::1]:8080", true},
     };

@@ -178,6 +178,16 @@ static void test_an_answer_that_did_not_leave_is_not_kept(void **state)
     assert_int_equal(n_exchanges, 1);
 }
 
+static void test_an_empty_path_is_the_root(void **state)
+{
+    open_far();
+    ask("GET http://other?x=1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_int_equal(exchange->error, 0);
+    assert_true(str_eq(exchange->head.target, STR("/?x=1")));
+    assert_true(str_eq(exchange->head.authority, STR("other")));
+    answer(true);
+}
+
 /* ---- limits */
 
 static void assert_refused(const char *bytes, int code)
@@ -313,6 +323,7 @@ int main(void)
         CASE(test_a_body_that_is_all_here_can_be_thrown_away),
         CASE(test_an_answer_that_broke_off_is_cut),
         CASE(test_an_answer_that_did_not_leave_is_not_kept),
+        CASE(test_an_empty_path_is_the_root),
         CASE(test_heads_are_limited),
         CASE(test_one_empty_line_is_forgiven),
         CASE(test_connections_over_the_limit_are_told),
