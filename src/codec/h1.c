@@ -260,6 +260,20 @@ static int read_connection(struct h1_head *h, const char **why)
     return 0;
 }
 
+/* Only chunked is served. What does not end in it has no end that is known (RFC 9112 sections 6.1
+ * and 6.3). */
+static int read_coding(struct str codings, const char **why)
+{
+    struct str last = codings, piece;
+    if (str_eq_nocase(codings, STR("chunked")))
+        return 0;
+    while (str_split(&codings, ',', &piece))
+        last = str_trim(piece);
+    return str_eq_nocase(last, STR("chunked"))
+               ? fail(ERR_CODING_UNSUPPORTED, why, "a transfer coding other than chunked")
+               : fail(ERR_BAD_REQUEST, why, "the last transfer coding is not chunked");
+}
+
 /* The two length fields (RFC 9112 section 6). *chunked and h->length, h->has_length. */
 static int read_lengths(struct h1_head *h, bool *chunked, const char **why)
 {
@@ -280,9 +294,7 @@ static int read_lengths(struct h1_head *h, bool *chunked, const char **why)
         return fail(ERR_BAD_REQUEST, why, "Transfer-Encoding in HTTP/1.0");
     if (h1_find(h, H1_TRANSFER_ENCODING, te + 1) < h->n_fields)
         return fail(ERR_BAD_REQUEST, why, "Transfer-Encoding stands twice");
-    if (!str_eq_nocase(h1_value(h, te), STR("chunked")))
-        return fail(ERR_CODING_UNSUPPORTED, why, "a transfer coding other than chunked");
-    return 0;
+    return read_coding(h1_value(h, te), why);
 }
 
 /* HTTP-version = "HTTP/" DIGIT "." DIGIT. A later minor version is read as 1.1 (RFC 9110
