@@ -17,17 +17,17 @@ demo:
 # All tests that a change must pass; under half an hour.
 test:
 	@tools/deps
-	@tools/stages build unit gates lab system differential apps
+	@tools/stages build unit gates lab system differential rules apps
 
 # The same without the real applications.
 test-quick:
 	@tools/deps --only build --only test
-	@tools/stages build unit gates lab system differential
+	@tools/stages build unit gates lab system differential rules
 
 # What takes hours: more histories, longer fuzzing.
 test-long:
 	@tools/deps
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/stages build unit gates lab system differential apps long fuzz
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/stages build unit gates lab system differential rules apps long fuzz
 
 # The same load through nginx, HAProxy and Cheops: docs/performance.md. QUICK=1: counts only.
 bench:
