@@ -254,9 +254,11 @@ void message_compare(const struct message *ours, const struct message *theirs, s
     same_text("the target", ours->target, theirs->target, bytes);
     same_number("the status", ours->status, theirs->status, bytes);
     same_number("the minor version", ours->minor, theirs->minor, bytes);
-    if (ours->keep_alive && str_find(bytes, '\t') < 0)
+    /* llhttp takes no tab for white space between the options of Connection. */
+    bool has_tab = str_find(bytes, '\t') >= 0;
+    if (ours->keep_alive && !has_tab)
         same_number("keep-alive", ours->keep_alive, theirs->keep_alive, bytes);
-    if (ours->minor == 1) /* RFC 9110 section 7.8: ignored in HTTP/1.0 */
+    if (ours->minor == 1 && !has_tab) /* RFC 9110 section 7.8: ignored in HTTP/1.0 */
         same_number("upgrade", ours->has_upgrade, theirs->has_upgrade, bytes);
     same_number("the number of fields", ours->n_fields, theirs->n_fields, bytes);
     same_number("the number of trailers", ours->n_fields - ours->n_head_fields,
