@@ -31,9 +31,10 @@
 #define STORE_DIGEST_BYTES 32
 /* A body up to this size is kept in the database, where it needs no sync of its own. */
 #define STORE_INLINE_BYTES 4096
-#define STORE_BATCH_BYTES  (8u << 20) /* memory of a batch with its answers, unless told otherwise \
-                                       */
-#define STORE_BATCH_ASKS 16           /* questions of a batch */
+#define STORE_BATCH_BYTES                                                                          \
+    (8u << 20)              /* memory of a batch with its answers, unless told otherwise           \
+                             */
+#define STORE_BATCH_ASKS 16 /* questions of a batch */
 
 /* The numbers are in the file. */
 enum store_state {
