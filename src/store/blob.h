@@ -27,7 +27,7 @@ struct store_writer_want {
     struct rt_loop *loop;
     struct rt_task *task;
     struct str digest; /* absent: not known */
-    uint64_t bytes;    /* STORE_BYTES_UNKNOWN: not known */
+    uint64_t bytes;    /* STORE_BYTES_UNKNOWN: not known; known when the digest is */
 };
 
 enum store_writer_state {

@@ -15,6 +15,7 @@ enum own {
     OWN_REMOVE_BLOB,
     OWN_GET,
     OWN_SET,
+    OWN_PAGES,
     OWN_COUNT
 };
 
@@ -29,6 +30,7 @@ static const char *const own_sql[OWN_COUNT] = {
     [OWN_REMOVE_BLOB] = "DELETE FROM blob WHERE digest=?1 AND refs=0",
     [OWN_GET] = "SELECT value FROM meta WHERE name=?1",
     [OWN_SET] = "INSERT OR REPLACE INTO meta VALUES(?1,?2)",
+    [OWN_PAGES] = "PRAGMA page_count",
 };
 _Static_assert(OWN_COUNT == COUNT_OF(((struct db *)0)->own), "struct db has room for all of them");
 
@@ -100,8 +102,11 @@ static int set_up(struct db *db)
                           "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                           "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY;",
                           NULL, NULL, NULL);
+    int64_t bytes = 0;
     if (rc == SQLITE_OK)
-        sqlite3_wal_hook(db->sql, on_commit, db);
+        rc = get_pragma(db, "PRAGMA page_size", &bytes);
+    db->page_bytes = (uint64_t)bytes;
+    sqlite3_wal_hook(db->sql, on_commit, db);
     return rc;
 }
 
@@ -439,15 +444,10 @@ int db_set_text(struct db *db, const char *name, struct str value)
     return code;
 }
 
-static uint64_t pragma_number(const struct db *db, const char *sql)
-{
-    int64_t n = 0;
-    struct db copy = *db;
-    return get_pragma(&copy, sql, &n) == SQLITE_OK ? (uint64_t)n : 0;
-}
-
 uint64_t db_bytes(const struct db *db)
 {
-    return (pragma_number(db, "PRAGMA page_count") + (uint64_t)db->log_pages) *
-           pragma_number(db, "PRAGMA page_size");
+    sqlite3_stmt *stmt = db->own[OWN_PAGES];
+    uint64_t pages = sqlite3_step(stmt) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return (pages + (uint64_t)db->log_pages) * db->page_bytes;
 }

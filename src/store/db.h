@@ -15,8 +15,9 @@ struct db {
     sqlite3 *sql;
     sqlite3_stmt *verbs[STORE_VERBS];
     sqlite3_stmt *queries[STORE_QUERIES];
-    sqlite3_stmt *own[9]; /* enum own of db.c */
-    int log_pages;        /* of the write-ahead log after the last commit */
+    sqlite3_stmt *own[10]; /* enum own of db.c */
+    uint64_t page_bytes;
+    int log_pages; /* of the write-ahead log after the last commit */
 };
 
 /* Opens or makes the file, sets it up, brings it to this version's format. ERR_STORE,

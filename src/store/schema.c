@@ -8,7 +8,8 @@
     " application TEXT NOT NULL, service TEXT NOT NULL, type TEXT NOT NULL, visible TEXT,"         \
     " consistency TEXT NOT NULL, scope TEXT NOT NULL, state INTEGER NOT NULL) WITHOUT ROWID;"      \
     "CREATE INDEX record_state ON record(state, record) WHERE state<>0;"                           \
-    "CREATE TABLE replica(record BLOB NOT NULL, site TEXT NOT NULL, place INTEGER NOT NULL,"       \
+    "CREATE TABLE replica(record BLOB NOT NULL CHECK(length(record)=16), site TEXT NOT NULL, "     \
+    "place INTEGER NOT NULL,"                                                                      \
     " local TEXT, PRIMARY KEY(record, site)) WITHOUT ROWID;"                                       \
     "CREATE TABLE operation(record BLOB NOT NULL CHECK(length(record)=16), site TEXT NOT NULL,"    \
     " incarnation INTEGER NOT NULL, n INTEGER NOT NULL CHECK(n>0), clock INTEGER NOT NULL,"        \

@@ -154,6 +154,9 @@ struct store_config {
     uint64_t max_body;   /* bytes of one body */
     uint64_t blob_space; /* bytes of all bodies in files */
     uint64_t queue;      /* batches that wait */
+    /* What happened to the disk or the database, for the log; from any thread. May be NULL. */
+    void (*on_event)(void *context, const char *text);
+    void *context;
 };
 
 /* Opens or makes the store, brings an older format up to this one, removes what a crash left over,
@@ -180,9 +183,5 @@ struct store_stats {
     struct counter records;            /* gauge */
 };
 const struct store_stats *store_stats(const struct store *s);
-/* What happened to the disk or the database, for the log: called from any thread, at most once a
- * change of state. NULL at first: nobody is told. Set before there is traffic. */
-void store_on_event(struct store *s, void (*on_event)(void *context, const char *text),
-                    void *context);
 
 #endif
