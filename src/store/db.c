@@ -134,7 +134,11 @@ static int check_format(struct db *db, const char *path, struct diag *d)
     if (rc != SQLITE_OK)
         return fail(db, rc, path, d);
     if (objects > 0 && id != STORE_APPLICATION_ID)
-        return diag_set(d, ERR_STORE, "%s is a database, but not one of Cheops", path);
+        {
+        diag_set(d, ERR_STORE, "%s is a database, but not one of Cheops", path);
+        diag_hint(d, "give the store a folder of its own");
+        return ERR_STORE;
+    }
     if (version > STORE_SCHEMA_VERSION || version < 0) {
         diag_set(d, ERR_STORE, "%s has format %lld, and this cheopsd knows those up to %d", path,
                  (long long)version, STORE_SCHEMA_VERSION);

@@ -13,6 +13,7 @@
 struct store_reader {
     struct stream stream;
     struct store_batch *ask; /* under way, or NULL */
+    bool has_file;           /* the files' thread fills the ring */
     uint8_t digest[STORE_DIGEST_BYTES];
     uint64_t offset;
     _Atomic uint64_t bytes;
@@ -139,7 +140,8 @@ static int on_row(struct store_reader *r, const struct store_batch *b)
     if (b->answers[0].n == 0 || !row->is_whole || r->offset > row->bytes)
         return ERR_NOT_FOUND;
     atomic_store(&r->bytes, row->bytes);
-    if (!row->content.p)
+    r->has_file = !row->content.p;
+    if (r->has_file)
         stream_wake(&r->stream);
     else if (row->content.n == row->bytes && row->content.n <= r->stream.window)
         give_small(r, row->content);
@@ -214,7 +216,7 @@ void store_reader_take(struct store_reader *r, size_t n)
     struct stream *st = &r->stream;
     stream_take(st, n);
     /* Not for every byte: half a window is read at once. */
-    if (!atomic_load(&r->end) && stream_used(st) <= st->window / 2)
+    if (r->has_file && !atomic_load(&r->end) && stream_used(st) <= st->window / 2)
         stream_wake(st);
 }
 
