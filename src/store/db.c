@@ -133,8 +133,7 @@ static int check_format(struct db *db, const char *path, struct diag *d)
         rc = get_pragma(db, "SELECT count(*) FROM sqlite_schema", &objects);
     if (rc != SQLITE_OK)
         return fail(db, rc, path, d);
-    if (objects > 0 && id != STORE_APPLICATION_ID)
-        {
+    if (objects > 0 && id != STORE_APPLICATION_ID) {
         diag_set(d, ERR_STORE, "%s is a database, but not one of Cheops", path);
         diag_hint(d, "give the store a folder of its own");
         return ERR_STORE;

@@ -31,7 +31,7 @@ static int begin_bodies(void **state)
 
 static char byte_of(unsigned seed, uint64_t at)
 {
-    return (char)((at * 2654435761u + seed) >> 7);
+    return (char)(((at + 1) * (2654435761u + seed * 7919u)) >> 7);
 }
 
 static void fill(char *to, unsigned seed, uint64_t from, size_t n)
