@@ -558,6 +558,7 @@ struct str h1_reason(unsigned status)
         REASON(503, "Service Unavailable");
         REASON(504, "Gateway Timeout");
         REASON(505, "HTTP Version Not Supported");
+        REASON(507, "Insufficient Storage");
         REASON(508, "Loop Detected");
     default:
         return STR("");
