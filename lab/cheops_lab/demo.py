@@ -62,6 +62,7 @@ class Demo:
         self.share()
         self.fall_back()
         self.near()
+        self.together()
         self.mistakes()
         self.cut_off()
 
@@ -148,6 +149,18 @@ class Demo:
         show.run(self.curl("{image: around(Nantes, 200ms)}", self.images + "?name=alpine", head),
                  sees=["^Cheops-Tried: Nantes=200, Paris=200, Lyon=200", "^Cheops-Site: Lyon"])
 
+    def together(self):
+        show = self.show
+        show.title("One list of three sites")
+        show.text("Nantes gets an image of its own, too. The list over the three sites has what each of them has.")
+        show.run(f"openstack image create --file {self.file('debian.raw')} -c name cirros", sees=["cirros"])
+        show.run("openstack --os-scope '{image: Nantes & Paris & Lyon}' image list -c Name -c Status",
+                 sees=[r"\| alpine \| active", r"\| cirros \| active", r"\| debian \| active"])
+        show.text("By curl one sees whose parts are in it. The link to the next page stands for all of them.")
+        show.run(self.curl("{image: *}", self.images + "?limit=2", "-s -D - -o " + self.file("list.json")),
+                 sees=["^Cheops-Site: Nantes, Lyon, Paris"], never=["Cheops-Partial"])
+        show.run(f"grep -o '\"next\": *\"[^\"]*\"' {self.file('list.json')}", sees=["marker=cheops1-"])
+
     def mistakes(self):
         show = self.show
         show.title("A scope with a mistake")
@@ -172,6 +185,11 @@ class Demo:
         show.text("An otherwise goes on without it.")
         show.run(self.curl("{image: Paris ; Nantes}", options="-s -D - -o /dev/null"),
                  sees=["^Cheops-Tried: Paris=down, Nantes=200"], within_s=AT_ONCE_S)
+        show.text("A list over the three sites is that of two, and says so.")
+        show.run("openstack --os-scope '{image: Nantes & Paris & Lyon}' image list -c Name -c Status",
+                 sees=[r"\| alpine \| active", r"\| cirros \| active"], never=["debian"])
+        show.run(self.curl("{image: Nantes & Paris & Lyon}", options="-s -D - -o /dev/null"),
+                 sees=["^Cheops-Site: Nantes, Lyon", "^Cheops-Partial: Paris=down"], within_s=AT_ONCE_S)
         show.text("Paris works on its own, too: its door gives what it has.")
         paris = self.lab.url("Paris", "image") + "/v2/images"
         show.run(self.curl(None, paris) + " | grep -o '\"name\": \"[^\"]*\"'", sees=['"name": "debian"'])

@@ -326,6 +326,81 @@ def test_another_keystone_answers_for_one_that_crashed(nantes, without_keystone)
     assert [(leg["site"], leg.get("status")) for leg in asked["legs"]] == [("Nantes", None), ("Paris", 200)]
 
 
+# -- lists over sites ---------------------------------------------------------------------------------
+
+ALL = "{image: Nantes & Paris & Lyon}"
+SHARED = str(uuid.uuid4())  # an image that Nantes and Paris have under one identifier
+
+
+@pytest.fixture(scope="module")
+def spread(nantes):
+    """Images at three sites, by their names; each bears the tag `spread`."""
+    made = []
+    for number in range(3):
+        for site in ("Nantes", "Paris", "Lyon"):
+            made.append((site, f"{site}-{number}", {}))
+    made += [("Nantes", "shared", {"id": SHARED}), ("Paris", "shared", {"id": SHARED})]
+    ids = []
+    for site, name, more in made:
+        answer = nantes.curl("POST", "image", "/v2/images", {"Scope": f"{{image: {site}}}"},
+                             {**IMAGE, "name": name, "tags": ["spread"], **more})
+        assert answer.status == 201, answer
+        ids.append((site, answer.json()["id"]))
+    yield sorted({name for _, name, _ in made})
+    for site, identifier in ids:
+        gone = nantes.curl("DELETE", "image", f"/v2/images/{identifier}", {"Scope": f"{{image: {site}}}"})
+        assert gone.status == 204, gone
+
+
+def of_tag(site, scope, more=""):
+    return images(site, scope, query="?tag=spread" + more)
+
+
+def test_the_images_of_three_sites_are_one_list(nantes, spread):
+    listed = of_tag(nantes, ALL)
+    assert listed.status == 200 and sorted(listed.names()) == spread
+    assert listed.field("Cheops-Site") == "Nantes, Paris, Lyon" and "cheops-partial" not in listed.fields
+    made_at = [image["created_at"] for image in listed.json()["images"]]
+    assert made_at == sorted(made_at, reverse=True)  # Glance's own order
+    by_name = of_tag(nantes, ALL, "&sort=name:asc")
+    assert by_name.names() == spread
+    assert sorted(of_tag(nantes, "{image: *}").names()) == spread
+
+
+@pytest.mark.parametrize("limit", [1, 4])
+def test_pages_of_three_sites(limit, nantes, spread):
+    path, names = f"/v2/images?tag=spread&sort_key=name&sort_dir=asc&limit={limit}", []
+    while path:
+        page = nantes.curl("GET", "image", path, {"Scope": ALL})
+        assert page.status == 200 and len(page.names()) <= limit
+        names += page.names()
+        assert len(names) < 50
+        path = page.json().get("next")
+    assert sorted(set(names)) == spread and names == sorted(names)
+
+
+def test_openstack_lists_the_images_of_three_sites(nantes, spread):
+    said = nantes.openstack("image", "list", "--tag", "spread", "-f", "value", "-c", "Name", scope=ALL)
+    assert (said.status, said.output.split()) == (0, spread), said.output
+
+
+def test_an_image_of_three_sites_is_read_where_it_is(nantes, debian, data):
+    got = nantes.curl("GET", "image", f"/v2/images/{debian}/file", {"Scope": ALL})
+    assert got.status == 200 and got.body == data
+    assert (got.field("Cheops-Site"), got.field("Cheops-Tried")) == ("Paris", "Nantes=404, Paris=200")
+
+
+def test_a_list_of_three_sites_without_a_token_is_refused_as_glance_does(nantes):
+    refused = nantes.curl("GET", "image", "/v2/images", {"Scope": ALL}, user=None)
+    assert refused.status == 401 and refused.field("Cheops-Partial") == "Nantes=401, Paris=401, Lyon=401"
+    assert "WWW-Authenticate".lower() in refused.fields
+
+
+def test_an_image_is_not_changed_at_several_sites(nantes):
+    refused = nantes.curl("POST", "image", "/v2/images", {"Scope": ALL}, {**IMAGE, "name": "nowhere"})
+    assert (refused.status, refused.field("Cheops-Error")) == (501, "scope-unsupported")
+
+
 # -- scopes that are refused --------------------------------------------------------------------------
 
 @pytest.mark.parametrize("scope, status, code, shown", [
@@ -388,6 +463,18 @@ def test_an_otherwise_goes_on_without_the_site_that_is_cut_off(nantes, cut):
     listed, took_s = timed(lambda: images(nantes, "{image: Paris ; Nantes}", query=""))
     assert listed.status == 200 and listed.field("Cheops-Site") == "Nantes" and took_s < AT_ONCE_S
     assert listed.field("Cheops-Tried") == "Paris=down, Nantes=200"
+
+
+def test_a_list_lacks_the_site_that_is_cut_off_and_says_so(nantes, spread, cut):
+    rest = [name for name in spread if not name.startswith("Paris")]
+    listed, took_s = timed(lambda: of_tag(nantes, ALL))
+    assert listed.status == 200 and sorted(listed.names()) == rest and took_s < AT_ONCE_S
+    assert (listed.field("Cheops-Site"), listed.field("Cheops-Partial")) == ("Nantes, Lyon", "Paris=down")
+    said = nantes.openstack("image", "list", "--tag", "spread", "-f", "value", "-c", "Name", scope=ALL)
+    assert (said.status, said.output.split()) == (0, rest), said.output
+    refused = of_tag(nantes, "{image: Nantes & Paris & Lyon, missing: fail}")
+    assert (refused.status, refused.field("Cheops-Error")) == (502, "part-missing")
+    assert "Paris (down)" in refused.json()["error"]["message"]
 
 
 def test_a_site_that_comes_back_is_asked_again(nantes, debian, lab):
