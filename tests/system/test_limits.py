@@ -19,6 +19,9 @@ def limit(**limits):
     return {"workers": 1, "limits": limits}
 
 
+bounds.by("list_item")(None)  # test_lists.py::test_a_part_that_is_no_list, where there are lists of several sites
+
+
 def test_every_row_has_a_test():
     bounds.check()
 

@@ -64,7 +64,8 @@ def make_service(tmp_path):
     made = []
 
     def make(*words, start=True, config=None):
-        site = Site("Nantes", tmp_path, config=config)
+        # Few enough connections that no machine is too small for them: that would be said, too.
+        site = Site("Nantes", tmp_path, config=config or {"limits": {"connections": 1000}})
         made.append(site)
         words = words[0](site) if words and callable(words[0]) else words
         site.daemon.processes = site.daemon.processes.behind(words)
