@@ -25,8 +25,8 @@ static const char *const own_sql[OWN_COUNT] = {
     [OWN_SAVE] = "SAVEPOINT batch",
     [OWN_RELEASE] = "RELEASE batch",
     [OWN_BACK] = "ROLLBACK TO batch",
-    [OWN_UNNAMED] = "SELECT digest,content IS NULL AND is_whole,bytes FROM blob"
-                    " WHERE refs=0 AND digest>?1 ORDER BY digest LIMIT 1",
+    [OWN_UNNAMED] = ("SELECT digest,content IS NULL AND is_whole,bytes FROM blob"
+                     " WHERE refs=0 AND digest>?1 ORDER BY digest LIMIT 1"),
     [OWN_REMOVE_BLOB] = "DELETE FROM blob WHERE digest=?1 AND refs=0",
     [OWN_GET] = "SELECT value FROM meta WHERE name=?1",
     [OWN_SET] = "INSERT OR REPLACE INTO meta VALUES(?1,?2)",

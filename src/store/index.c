@@ -251,7 +251,7 @@ static struct entry *make_entry(const struct kind *kind, struct str record, stru
     e->is_same = is_same;
     e->visible_n = (uint16_t)visible.n;
     e->local_n = (uint16_t)local.n;
-    if (visible.n)
+    if (visible.n && STR_THERE(visible.p))
         memcpy(e->text, visible.p, visible.n);
     if (local.n && !is_same)
         memcpy(e->text + visible.n, local.p, local.n);
