@@ -377,7 +377,9 @@ int db_next_unnamed(struct db *db, const uint8_t after[STORE_DIGEST_BYTES],
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {
-        memcpy(digest, column(stmt, 0).p, STORE_DIGEST_BYTES); /* a CHECK of the table holds it */
+        struct str bytes_of = column(stmt, 0);
+        CHECK(bytes_of.p && bytes_of.n == STORE_DIGEST_BYTES); /* a CHECK of the table */
+        memcpy(digest, bytes_of.p, STORE_DIGEST_BYTES);
         *has_file = sqlite3_column_int(stmt, 1) != 0;
         *bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
     }

@@ -251,9 +251,9 @@ static struct entry *make_entry(const struct kind *kind, struct str record, stru
     e->is_same = is_same;
     e->visible_n = (uint16_t)visible.n;
     e->local_n = (uint16_t)local.n;
-    if (visible.n && STR_THERE(visible.p))
+    if (visible.p)
         memcpy(e->text, visible.p, visible.n);
-    if (local.n && !is_same)
+    if (local.p && !is_same)
         memcpy(e->text + visible.n, local.p, local.n);
     return e;
 }

@@ -27,8 +27,8 @@ static int prepare(struct recovery *r)
 {
     static const char *const sql[] = {
         "SELECT is_whole AND content IS NULL, refs FROM blob WHERE digest=?1",
-        "SELECT digest FROM blob WHERE is_whole AND content IS NULL AND digest>?1"
-        " ORDER BY digest LIMIT ?2",
+        ("SELECT digest FROM blob WHERE is_whole AND content IS NULL AND digest>?1"
+         " ORDER BY digest LIMIT ?2"),
         "UPDATE blob SET is_whole=0 WHERE digest=?1",
         "SELECT coalesce(sum(bytes),0),count(*) FROM blob WHERE is_whole AND content IS NULL",
     };
