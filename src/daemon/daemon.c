@@ -16,6 +16,7 @@
 static void *worker_main(void *p)
 {
     struct worker_thread *t = p;
+    crash_enter((size_t)(t - t->daemon->threads), t->crash_stack);
     rt_loop_run(t->loop);
     rt_loop_turn(t->loop, 0); /* what the admin API asked before the end is answered */
     proxy_worker_destroy(&t->worker);
@@ -101,6 +102,7 @@ static int start_workers(struct daemon *x, struct diag *d)
         rc = create_worker(x, &x->threads[i], d);
         x->workers[i] = x->threads[i].worker;
     }
+    crash_watch(x);
     if (rc == 0)
         rc = configure_workers(x, d);
     for (size_t i = 0; i < x->n_threads && rc == 0; i++)
@@ -344,6 +346,7 @@ static void close_all(struct daemon *x)
         http_env_fini(&x->env);
         rt_loop_destroy(&x->loop);
     }
+    crash_watch(NULL);
     free(x->threads); /* until then the control loop may get what the workers had to say */
     free(x->workers);
     peer_unref(&x->peer);

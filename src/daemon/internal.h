@@ -3,6 +3,7 @@
 #define DAEMON_INTERNAL_H
 
 #include "admin/admin.h"
+#include "daemon/crash.h"
 #include "daemon/daemon.h"
 #include "daemon/service.h"
 
@@ -22,6 +23,7 @@ struct worker_thread {
     bool owes_beat;         /* the worker has not sent it back */
     pthread_t thread;
     bool runs;
+    char crash_stack[CRASH_STACK_BYTES];
 };
 
 struct daemon {

@@ -1,4 +1,5 @@
 /* cheopsd: the daemon of one site. */
+#include "daemon/crash.h"
 #include "daemon/daemon.h"
 
 #include <stdio.h>
@@ -62,5 +63,6 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
+    crash_start();
     return run(argv[argc - 1], check);
 }

@@ -110,6 +110,9 @@ void proxy_worker_destroy(struct proxy_worker **w);
 
 /* The live transactions, JSON objects with commas between them. On the worker's thread. */
 void proxy_worker_print(const struct proxy_worker *w, struct out *o);
+/* The live transactions in a crash report, a line each, written with `write`. For signal handlers,
+ * of any thread: the list may be broken, and a fault in here is the handler's to end. */
+void proxy_worker_report(const struct proxy_worker *w, void (*write)(struct str text));
 /* Secret random bytes, n of at most 64. */
 void proxy_worker_random(struct proxy_worker *w, void *to, size_t n);
 

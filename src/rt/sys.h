@@ -17,7 +17,8 @@ struct str rt_http_date(void);
 /* "2026-11-24T04:10:08.123456Z" */
 void rt_print_time(uint64_t wall_us, struct out *o);
 
-/* A thread in which all signals are blocked, so that they come to the one that waits for them.
+/* A thread in which all signals are blocked, so that they come to the one that waits for them; but
+ * not those of faults, which are the thread's own.
  * `name` is at most 15 bytes. ERR_SYSTEM. */
 int rt_thread_start(pthread_t *out, const char *name, void *(*main)(void *), void *context,
                     struct diag *d) MUST_USE;

@@ -2,8 +2,10 @@
 import contextlib
 import ctypes
 import os
+import platform
 
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
+SYS_TGKILL = {"x86_64": 234, "aarch64": 131}
 WALL = 0x40000000  # waitpid(2): threads, too
 
 
@@ -27,3 +29,9 @@ def stopped(tid):
         yield
     finally:
         assert libc.ptrace(PTRACE_DETACH, tid, None, None) == 0, os.strerror(ctypes.get_errno())
+
+
+def send_signal(pid, tid, number):
+    """To one thread."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.syscall(SYS_TGKILL[platform.machine()], pid, tid, number) == 0, os.strerror(ctypes.get_errno())
