@@ -32,8 +32,8 @@ def test_the_report_names_what_is_under_way(make_site, number):
                      "two requests to wait for the service")
         site.process.send_signal(number)
         text = report(site, number)
-    assert f" ends by {number.name} in the thread cheopsd, sent by the process " in text
-    assert text.startswith("cheopsd ")
+    head = next(line for line in text.splitlines() if " ends by " in line)
+    assert head.startswith("cheopsd ") and f" ends by {number.name} in the thread cheopsd, sent by the process " in head
     assert "requests of worker-0:\n" in text and "requests of worker-1:\n" in text
     for t in live:
         assert f"  {t['id']} relay service a {t['method']} {t['path']} site Nantes client 127.0.0.1\n" in text
