@@ -206,22 +206,22 @@ def test_a_part_that_breaks_late_breaks_the_answer_off(make_lists):
 
 def test_a_slow_site_holds_nobody_longer_than_the_timeout(make_lists):
     nantes, _, _ = make_lists({"Lyon": [read_request, hang]})
-    status, fields, body = nantes.ask(Scope="{a: Nantes & Paris & Lyon, timeout: 500ms}")
+    status, fields, body = nantes.ask(Scope="{a: Nantes & Paris & Lyon, timeout: 3s}")
     assert (status, fields["cheops-partial"]) == (200, "Lyon=timeout")
     assert ids(body) == ["n1", "p1", "n2", "p2", "shared", "n3"]
-    assert nantes.logged()[0]["us"] >= 400000
+    assert nantes.logged()[0]["us"] >= 2500000
 
 
 def test_a_body_that_stalls_before_the_answer_has_begun(make_lists):
     nantes, _, _ = make_lists({"Lyon": [read_request, send(as_json(b'{"things":[{"id":"l1"},', framing="Content-Length: 99")), hang]})
-    status, fields, body = nantes.ask(Scope="{a: Nantes & Paris & Lyon, timeout: 500ms}")
+    status, fields, body = nantes.ask(Scope="{a: Nantes & Paris & Lyon, timeout: 3s}")
     assert (status, fields["cheops-partial"]) == (200, "Lyon=timeout") and "l1" not in ids(body)
 
 
 def test_a_body_that_stalls_later_breaks_the_answer_off(make_lists):
     text = json.dumps({"things": big("x", 200)}).encode()
     nantes, _, _ = make_lists({"Nantes": [read_request, send(as_json(text[:90000], framing=f"Content-Length: {len(text)}")), hang]},
-                              config={"timeouts": {"service_body": "500ms"}})
+                              config={"timeouts": {"service_body": "2s"}})
     with pytest.raises(Exception) as broke:
         nantes.ask(Scope=ALL)
     assert broke.typename == "IncompleteRead"
