@@ -323,6 +323,19 @@ static void put_round_trips(struct printing *p)
     }
 }
 
+static void put_lists(struct printing *p)
+{
+    const struct cfg *cfg = p->in->cfg;
+    begin_metric(p, METRIC_PEER_CRL);
+    for (size_t i = 0; i < cfg->n_sites; i++) {
+        if (!peer_list_number(p->in->peer, i))
+            continue;
+        begin_sample(p, METRIC_PEER_CRL, "");
+        put_label(p, "site", cfg->sites[i].name);
+        end_sample(p, peer_list_number(p->in->peer, i));
+    }
+}
+
 /* ---- reloads */
 
 static void put_reloads(struct printing *p)
@@ -380,6 +393,7 @@ void metrics_print(const struct admin_in *in, struct out *o)
     put_pools(&p);
     put_site_states(&p);
     put_round_trips(&p);
+    put_lists(&p);
     put_reloads(&p);
     put_one(&p, METRIC_LOG_DROPPED, "_total", log ? rt_log_dropped(log) : 0);
     put_process(&p);

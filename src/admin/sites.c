@@ -2,7 +2,7 @@
  * not known is null. */
 #include "admin/request.h"
 
-#define SITE_BYTES 2560 /* a row with the longest names, addresses and reasons */
+#define SITE_BYTES 3072 /* a row with the longest names, addresses and reasons */
 #define DAY_S      86400
 
 static void put_number(struct out *o, const char *name, bool is_known, uint64_t value)
@@ -75,6 +75,9 @@ static void put_site(const struct admin_in *in, size_t i, struct out *o)
     put_number(o, "legs", !is_self, is_self ? 0 : peer_legs_of(in->peer, i));
     put_certificate(o, peer_not_after(in->peer, i));
     put_text(o, "description", description(in, i));
+    put_number(o, "crl", peer_list_number(in->peer, i) != 0, peer_list_number(in->peer, i));
+    put_text(o, "crl_error",
+             in->control ? str_of(peer_control_list_error(in->control, i)) : STR_NULL);
     put_text(o, "error",
              is_self || !in->control ? STR_NULL : str_of(peer_control_error(in->control, i)));
     out_char(o, '}');

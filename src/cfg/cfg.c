@@ -22,6 +22,7 @@ static void destroy(struct cfg *c)
         rt_name_unref(&c->sites[i].address);
     rt_tls_unref(&c->peers.server);
     rt_tls_unref(&c->peers.client);
+    rt_revoked_unref(&c->peers.revoked);
     arena_fini(&c->arena);
     free(c);
 }

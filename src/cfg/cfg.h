@@ -14,6 +14,8 @@
 
 #include "app/app.h"
 #include "rt/ip.h"
+#include "rt/revoked.h"
+#include "rt/stream.h"
 #include "rt/sys.h"
 
 /* Time-outs in milliseconds. */
@@ -78,7 +80,8 @@ struct cfg_peers {
     struct str listen_text;
     struct rt_address listen;
     struct rt_tls *server, *client;
-    struct str certificate, crl; /* paths, for reports */
+    struct rt_revoked *revoked;  /* of both; NULL: plain */
+    struct str certificate, crl; /* paths, for reports; crl: also where a newer list is kept */
     uint32_t heartbeat_ms, suspect_ms, down_ms;
 };
 

@@ -114,6 +114,7 @@ static int read_sites(struct yaml_reader *r, const struct yaml *n, void *o)
 struct peers_reading {
     const struct yaml *listen;
     struct cfg_tls tls;
+    struct str crl;
     uint32_t heartbeat_ms, suspect_ms, down_ms;
     bool plain;
 };
@@ -128,8 +129,10 @@ static const struct yaml_key peers_keys[] = {
      .example = "tls/site.key", .text = "its private key"},
     {"ca", YAML_TEXT, offsetof(struct peers_reading, tls.ca), .noun = "PEM file",
      .example = "tls/ca.pem", .text = "the deployment's CA, made by `cheops ca init`"},
-    {"crl", YAML_TEXT, offsetof(struct peers_reading, tls.crl), .noun = "PEM file",
-     .example = "tls/crl.pem", .text = "certificates that `cheops ca revoke` has revoked"},
+    {"crl", YAML_TEXT, offsetof(struct peers_reading, crl), .noun = "PEM file",
+     .example = "tls/crl.pem",
+     .text =
+         "what `cheops ca revoke` has revoked; a newer list that another site has is kept here"},
     {"plain", YAML_TRUTH, offsetof(struct peers_reading, plain), .value = "false",
      .text = "true: without TLS; on loopback addresses only, for trying things out"},
     {"heartbeat", YAML_DURATION, offsetof(struct peers_reading, heartbeat_ms), .least = 50,
@@ -151,9 +154,14 @@ static int peers_tls(struct yaml_reader *r, const struct yaml *n, const struct p
             n, r->file, r->d,
             "links between sites need certificate, key and ca (`cheops ca` makes them)");
     p->certificate = cfg_file_relative(r->arena, r->file, x->tls.certificate);
-    p->crl = cfg_file_relative(r->arena, r->file, x->tls.crl);
-    struct rt_tls_config server = {.is_server = true, .require_peer = true, .only_1_3 = true};
-    struct rt_tls_config client = {.only_1_3 = true};
+    p->crl = cfg_file_relative(r->arena, r->file, x->crl);
+    struct str ca = cfg_file_relative(r->arena, r->file, x->tls.ca);
+    struct diag d = {0};
+    if (rt_revoked_open(&p->revoked, ca.p, p->crl.p, &d) < 0)
+        return yaml_error(n, r->file, r->d, "%s", d.message);
+    struct rt_tls_config server = {
+        .is_server = true, .require_peer = true, .only_1_3 = true, .revoked = p->revoked};
+    struct rt_tls_config client = {.only_1_3 = true, .revoked = p->revoked};
     int rc = cfg_make_tls(r, n, &x->tls, server, &p->server);
     return rc < 0 ? rc : cfg_make_tls(r, n, &x->tls, client, &p->client);
 }

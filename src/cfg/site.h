@@ -28,7 +28,7 @@ void cfg_warn(struct yaml_reader *r, const struct yaml *at, const char *format, 
 
 /* Files of TLS; absent where the key is left out. */
 struct cfg_tls {
-    struct str certificate, key, ca, crl;
+    struct str certificate, key, ca;
 };
 /* `what` but the files of `t`, loaded; errors and warnings stand at `at`. */
 int cfg_make_tls(struct yaml_reader *r, const struct yaml *at, const struct cfg_tls *t,

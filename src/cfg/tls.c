@@ -35,11 +35,9 @@ int cfg_make_tls(struct yaml_reader *r, const struct yaml *at, const struct cfg_
     struct str certificate = cfg_file_relative(r->arena, r->file, t->certificate);
     struct str key = cfg_file_relative(r->arena, r->file, t->key);
     struct str ca = cfg_file_relative(r->arena, r->file, t->ca);
-    struct str crl = cfg_file_relative(r->arena, r->file, t->crl);
     what.certificate = certificate.p;
     what.key = key.p;
     what.ca = ca.p;
-    what.crl = crl.p;
     what.alpn = "http/1.1";
     check_key_file(r, at, key);
     if (rt_tls_create(out, &what, &d) < 0)

@@ -65,7 +65,7 @@ static int run_init(int argc, char **argv)
     if (rc == 0)
         printf("The authority is in %s, valid until %s.\n"
                "  %-8s its certificate: every site gets it\n"
-               "  %-8s what is revoked: every site gets it, and again when it changes\n"
+               "  %-8s what is revoked: every site gets it, and a newer one from each other\n"
                "  %-8s its private key: keep it here, and keep it secret\n"
                "`cheops ca issue SITE` makes a site's certificate.\n",
                asked.dir, print_time(ca_cert_end(ca.cert), end), CA_CERTIFICATE, CA_CRL, CA_KEY);
@@ -140,7 +140,10 @@ static int run_revoke(int argc, char **argv)
         options,
         COUNT_OF(options),
         "Revokes every certificate of a site, or the one with that serial number, and writes\n"
-        "DIR/" CA_CRL " anew. A site refuses what its own copy of that file lists.\n"};
+        "DIR/" CA_CRL " anew, with a higher number. Copy it to one site and run `cheops reload`\n"
+        "there: that site tells the others, which take a list that the authority has signed and\n"
+        "that is newer, and cut the connections of what it lists. A site that is cut off learns\n"
+        "of it when it comes back.\n"};
     struct asked asked = {.dir = DEFAULT_DIR};
     struct ctl_args args;
     size_t count = 0;
@@ -152,8 +155,9 @@ static int run_revoke(int argc, char **argv)
     if (rc == 0)
         rc = ca_revoke(&ca, str_of(args.rest[0]), &count, &d);
     if (rc == 0 && count)
-        printf("%s: %zu certificate%s revoked\nCopy %s/" CA_CRL " to every site, and reload "
-               "cheopsd there.\n",
+        printf("%s: %zu certificate%s revoked\n"
+               "Copy %s/" CA_CRL " to `peers: crl` of one site, and run `cheops reload` there;\n"
+               "the others get it from that one. `cheops sites` shows which list each site has.\n",
                args.rest[0], count, count == 1 ? "" : "s", asked.dir);
     else if (rc == 0)
         printf("%s: revoked before, nothing is left to revoke\n", args.rest[0]);

@@ -110,6 +110,13 @@ static struct str certificate(const json_t *row, struct arena *a)
     return left < 0 ? STR("has ended") : arena_printf(a, "%lld days left", left);
 }
 
+static struct str list_number(const json_t *row, struct arena *a)
+{
+    uint64_t number;
+    return number_of(row, "crl", &number) ? arena_printf(a, "%llu", (unsigned long long)number)
+                                          : STR_NULL;
+}
+
 /* What somebody should do something about, in sentences. */
 static void print_remarks(const json_t *row)
 {
@@ -127,14 +134,21 @@ static void print_remarks(const json_t *row)
         printf("%.*s: its certificate %s %.*s; `cheops ca issue %.*s` renews it\n", STR_ARG(site),
                left < 0 ? "has ended on" : "ends on", STR_ARG(text_of(c, "not_after")),
                STR_ARG(site));
+    if (text_of(row, "crl_error").n) {
+        out_init(&o, memory, sizeof memory);
+        out_visible(&o, text_of(row, "crl_error"), 250);
+        printf("%.*s: its list of revoked certificates is %s: %.*s\n", STR_ARG(site),
+               json_is_true(json_object_get(row, "self")) ? "not kept in a file" : "refused",
+               STR_ARG(out_get(&o)));
+    }
     if (str_eq(text_of(row, "description"), STR("differs")))
         printf("%.*s: its description of the application is not the one here\n", STR_ARG(site));
 }
 
 static void print_sites(const json_t *answer, const json_t *sites, struct arena *a)
 {
-    static const char *const titles[] = {"SITE",       "STATE",       "SINCE",      "HEARD",
-                                         "ROUND TRIP", "CERTIFICATE", "DESCRIPTION"};
+    static const char *const titles[] = {"SITE",       "STATE",       "SINCE", "HEARD",
+                                         "ROUND TRIP", "CERTIFICATE", "CRL",   "DESCRIPTION"};
     struct ctl_table t;
     json_t *row;
     size_t i;
@@ -147,7 +161,7 @@ static void print_sites(const json_t *answer, const json_t *sites, struct arena 
             text_of(row, "site"),        is_self ? STR("here") : text_of(row, "state"),
             span_of(row, "since_ms", a), span_of(row, "heard_ms", a),
             round_trip(row, a),          certificate(row, a),
-            text_of(row, "description"),
+            list_number(row, a),         text_of(row, "description"),
         };
         ctl_table_add(&t, cells);
     }
@@ -167,8 +181,9 @@ int ctl_cmd_sites(int argc, char **argv)
         options,
         COUNT_OF(options),
         "Shows the sites as a running cheopsd sees them: their states and since when, how long\n"
-        "ago they were heard, round trips, how long their certificates are valid, and whether\n"
-        "their description of the application is the same.\n"};
+        "ago they were heard, round trips, how long their certificates are valid, the\n"
+        "numbers of their lists of revoked certificates, and whether their description of the\n"
+        "application is the same.\n"};
     static const struct live live = {&syntax, "/v1/sites", "sites", print_sites};
     return run(argc, argv, &live);
 }

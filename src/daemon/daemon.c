@@ -168,6 +168,64 @@ static void drop_passed(struct daemon *x)
     rt_passed_close(&x->passed);
 }
 
+/* ---- revocation */
+
+static void send_cut(struct worker_thread *t);
+
+static void on_cut_home(struct rt_loop *l, struct rt_message *m)
+{
+    struct worker_thread *t = CONTAINER_OF(m, struct worker_thread, cut_done);
+    (void)l;
+    t->is_cutting = false;
+    if (t->cuts_again)
+        send_cut(t);
+}
+
+/* On the worker's loop. */
+static void cut(struct rt_loop *l, struct rt_message *m)
+{
+    struct worker_thread *t = CONTAINER_OF(m, struct worker_thread, cut);
+    (void)l;
+    if (t->worker) /* else it was told to stop before it looked */
+        proxy_worker_cut_revoked(t->worker);
+    t->cut_done.deliver = on_cut_home;
+    rt_post(t->daemon->loop, &t->cut_done);
+}
+
+static void send_cut(struct worker_thread *t)
+{
+    t->cuts_again = t->is_cutting; /* one message is under way: another one follows it */
+    if (t->is_cutting || !t->loop) /* no loop: the daemon stops */
+        return;
+    t->is_cutting = true;
+    t->cut.deliver = cut;
+    rt_post(t->loop, &t->cut);
+}
+
+void daemon_cut_revoked(struct daemon *x)
+{
+    for (size_t i = 0; i < x->n_threads; i++)
+        send_cut(&x->threads[i]);
+}
+
+static void on_list(void *context, const struct peer_list_news *n)
+{
+    struct daemon *x = context;
+    fprintf(stderr, "cheopsd: the revocation list %llu from %.*s %s%s%s\n",
+            (unsigned long long)n->number, STR_ARG(n->from),
+            !n->is_taken ? "is refused: "
+            : n->why[0]  ? "counts until cheopsd ends, and is not kept: "
+                         : "counts from now on, and is kept in ",
+            n->why, n->is_taken && !n->why[0] ? x->cfg->peers.crl.p : "");
+    if (n->is_taken)
+        daemon_cut_revoked(x);
+}
+
+struct peer_control_events daemon_control_events(struct daemon *x)
+{
+    return (struct peer_control_events){.on_list = on_list, .context = x};
+}
+
 /* ---- signals */
 
 static void begin_drain(struct daemon *x)
@@ -298,8 +356,9 @@ static int on_wish(void *context, const struct admin_wish *wish, struct diag *d)
 static int start_control(struct daemon *x, struct diag *d)
 {
     int rc = 0;
+    struct peer_control_events events = daemon_control_events(x);
     if (x->cfg->peers.is_on)
-        rc = peer_control_start(&x->control, x->peer, &x->env, d);
+        rc = peer_control_start(&x->control, x->peer, &x->env, &events, d);
     if (rc < 0 || !x->cfg->admin_socket.p)
         return rc;
     struct admin_in in = {.env = &x->env,

@@ -19,8 +19,10 @@ struct worker_thread {
     struct rt_loop *loop;
     struct proxy_worker *worker;
     struct rt_message drain, drained;
-    struct rt_message beat; /* the watchdog's */
-    bool owes_beat;         /* the worker has not sent it back */
+    struct rt_message beat;          /* the watchdog's */
+    bool owes_beat;                  /* the worker has not sent it back */
+    struct rt_message cut, cut_done; /* what leads to revoked sites */
+    bool is_cutting, cuts_again;     /* the control loop's */
     pthread_t thread;
     bool runs;
     char crash_stack[CRASH_STACK_BYTES];
@@ -61,6 +63,11 @@ void daemon_tell_status(const struct daemon *x, const char *first);
 void daemon_watchdog_start(struct daemon *x);
 /* After the workers have ended. */
 void daemon_watchdog_stop(struct daemon *x);
+
+/* Has every worker cut what leads to or comes from sites that are revoked by now. */
+void daemon_cut_revoked(struct daemon *x);
+/* What the control is told to do with news: writes them to standard error, cuts. */
+struct peer_control_events daemon_control_events(struct daemon *x);
 
 /* reload.c: reads the configuration anew and takes it, or refuses it whole. 0: wish->on_done is
  * called once, in a later turn, with 0 or why not. Else it is not begun: one at a time

@@ -121,6 +121,7 @@ static void take(struct reload *r)
     r->control = control;
     if (x->admin)
         admin_update(x->admin, x->cfg, x->peer, x->control);
+    daemon_cut_revoked(x);
 }
 
 static void come_home(struct rt_loop *l, struct rt_message *m)
@@ -151,6 +152,7 @@ static int prepare(struct reload *r)
     struct daemon *x = r->daemon;
     struct proxy_change_from from = {r->cfg, NULL};
     int rc = peer_create(&r->peer, r->cfg, x->peer, &r->diag);
+    struct peer_control_events events = daemon_control_events(x);
     from.peer = r->peer;
     r->parts = calloc(x->n_threads, sizeof *r->parts);
     if (rc == 0 && !r->parts)
@@ -159,7 +161,7 @@ static int prepare(struct reload *r)
         rc = proxy_change_prepare(&r->parts[i].change, x->workers[i], &from,
                                   i ? r->parts[0].change : NULL, &r->diag);
     if (rc == 0 && r->cfg->peers.is_on)
-        rc = peer_control_start(&r->control, r->peer, &x->env, &r->diag);
+        rc = peer_control_start(&r->control, r->peer, &x->env, &events, &r->diag);
     return rc;
 }
 

@@ -89,6 +89,21 @@ void http_pool_fini(struct http_pool *p)
     CHECK(list_is_empty(&p->busy));
 }
 
+void http_pool_cut(struct http_pool *p,
+                   bool (*is_bad)(const struct rt_stream *stream, void *context), void *context)
+{
+    list_for_each_safe (it, &p->idle) {
+        struct http_client_conn *c = LIST_ITEM(it, struct http_client_conn, link);
+        if (is_bad(&c->io.stream, context))
+            conn_die(c);
+    }
+    list_for_each (it, &p->busy) {
+        struct http_client_conn *c = LIST_ITEM(it, struct http_client_conn, link);
+        if (is_bad(&c->io.stream, context))
+            rt_stream_cut(&c->io.stream);
+    }
+}
+
 static void start_use(struct http_client_conn *c, struct rt_task *task)
 {
     list_push(&c->pool->busy, &c->link);

@@ -89,6 +89,10 @@ void http_pool_init(struct http_pool *p, struct http_env *env);
 /* Closes what is idle; busy connections must have been put back. */
 void http_pool_fini(struct http_pool *p);
 
+/* Closes the idle connections, and cuts the others, whose stream is_bad says so of. */
+void http_pool_cut(struct http_pool *p,
+                   bool (*is_bad)(const struct rt_stream *stream, void *context), void *context);
+
 /* A connection for one request. With `unsafe` and HTTP_KEEP_SAFE a fresh one; `fresh` asks for that
  * in any case (the retry after a reused one broke). `task` is woken by it from then on.
  * ERR_AGAIN: max_open are in use; `waiter` waits in the queue, and its task is woken when one may

@@ -455,6 +455,16 @@ void http_server_drain(struct http_server *s)
     }
 }
 
+void http_server_cut(struct http_server *s,
+                     bool (*is_bad)(const struct rt_stream *stream, void *context), void *context)
+{
+    list_for_each (it, &s->conns) {
+        struct http_server_conn *c = LIST_ITEM(it, struct http_server_conn, link);
+        if (is_bad(&c->io.stream, context))
+            rt_stream_cut(&c->io.stream);
+    }
+}
+
 void http_server_fini(struct http_server *s)
 {
     list_for_each_safe (it, &s->conns) {

@@ -92,7 +92,7 @@ struct http_server_conn {
     bool has_peer; /* peer was asked for, or given by a proxy */
     struct rt_ip peer;
     char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
-    uint64_t peer_generation;           /* the owner's: of the configuration that took it */
+    uint64_t peer_trust;                /* the owner's: what its certificate was taken under */
     char peer_site[64];                 /* the owner's: the site that its certificate names */
     struct counter *counted;            /* the owner's: given one back when it ends; or NULL */
 };
@@ -124,6 +124,9 @@ void http_server_adopt(struct http_server *s, struct rt_stream *stream);
 /* No connection is kept after its request from now on; idle ones are closed, those whose request is
  * here already are served. */
 void http_server_drain(struct http_server *s);
+/* Cuts the connections whose stream is_bad says so of, whatever they are doing. */
+void http_server_cut(struct http_server *s,
+                     bool (*is_bad)(const struct rt_stream *stream, void *context), void *context);
 /* Closes every connection; the owner has ended its exchanges. */
 void http_server_fini(struct http_server *s);
 

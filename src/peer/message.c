@@ -94,7 +94,10 @@ void peer_heartbeat_write(const struct cfg *cfg, const struct peer_sites *sites,
     size_t first = *next < cfg->n_sites ? *next : 0, i = first;
     OUT(o, "{\"site\":");
     out_json(o, cfg->site);
-    out_fmt(o, ",\"incarnation\":\"%016llx\",\"row\":{", (unsigned long long)incarnation);
+    out_fmt(o, ",\"incarnation\":\"%016llx\"", (unsigned long long)incarnation);
+    if (cfg->peers.revoked && rt_revoked_number(cfg->peers.revoked))
+        out_fmt(o, ",\"crl\":%llu", (unsigned long long)rt_revoked_number(cfg->peers.revoked));
+    OUT(o, ",\"row\":{");
     for (; i < cfg->n_sites && i - first < PEER_ROW_SITES; i++) {
         if (i > first)
             out_char(o, ',');
@@ -104,8 +107,8 @@ void peer_heartbeat_write(const struct cfg *cfg, const struct peer_sites *sites,
     *next = (uint32_t)i;
 }
 
-void peer_heartbeat_read(const struct cfg *cfg, struct peer_sites *sites, size_t from,
-                         struct str text)
+uint64_t peer_heartbeat_read(const struct cfg *cfg, struct peer_sites *sites, size_t from,
+                             struct str text)
 {
     const char *name;
     json_t *us, *message = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES, NULL);
@@ -118,5 +121,7 @@ void peer_heartbeat_read(const struct cfg *cfg, struct peer_sites *sites, size_t
         if (to >= 0 && is_valid)
             peer_sites_published(sites, from, (size_t)to, (uint32_t)v);
     }
+    json_int_t crl = json_integer_value(json_object_get(message, "crl"));
     json_decref(message);
+    return crl > 0 ? (uint64_t)crl : 0;
 }

@@ -23,13 +23,15 @@ void peer_hello_write(const struct peer_hello *h, struct out *o);
  * and `protocol` are read. */
 int peer_hello_read(struct str text, struct peer_hello *out, struct diag *d) MUST_USE;
 
-/* {"site", "incarnation", "row": {site: us or null}}: of a heartbeat and of its answer. Tells at
- * most PEER_ROW_SITES sites of the row, the next ones each time: *next is where it goes on. */
+/* {"site", "incarnation", "crl": number, "row": {site: us or null}}: of a heartbeat and of its
+ * answer. "crl" is left out when this site has no list of revoked certificates. Tells at most
+ * PEER_ROW_SITES sites of the row, the next ones each time: *next is where it goes on. */
 void peer_heartbeat_write(const struct cfg *cfg, const struct peer_sites *sites,
                           uint64_t incarnation, uint32_t *next, struct out *o);
-/* Takes the row of such a body as what `from` has measured. What is malformed is left out. */
-void peer_heartbeat_read(const struct cfg *cfg, struct peer_sites *sites, size_t from,
-                         struct str text);
+/* Takes the row of such a body as what `from` has measured. What is malformed is left out. Returns
+ * the number of its list of revoked certificates, 0: none. */
+uint64_t peer_heartbeat_read(const struct cfg *cfg, struct peer_sites *sites, size_t from,
+                             struct str text);
 
 /* The same for the peer: where each site's row goes on is kept there. */
 void peer_write_heartbeat(struct peer *p, size_t to, struct out *o);

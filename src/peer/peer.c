@@ -28,6 +28,7 @@ struct other {
     _Atomic uint32_t next_row;    /* where the row of round trips that it is told goes on */
     _Atomic uint32_t description; /* enum peer_description, of its last hello */
     _Atomic int64_t not_after;    /* of the certificate that it showed last; 0: none so far */
+    _Atomic uint64_t list;        /* number of its revocation list; 0: none so far */
     struct place *place;
 };
 
@@ -81,6 +82,9 @@ static void take_over(struct peer *p, const struct peer *old)
         if (was >= 0)
             atomic_init(&p->others[i].not_after,
                         atomic_load_explicit(&old->others[was].not_after, memory_order_relaxed));
+        if (was >= 0)
+            atomic_init(&p->others[i].list,
+                        atomic_load_explicit(&old->others[was].list, memory_order_relaxed));
         for (size_t j = 0; was >= 0 && j < p->cfg->n_sites; j++) {
             long to = cfg_site_find(old->cfg, p->cfg->sites[j].name);
             if (to >= 0)
@@ -89,6 +93,20 @@ static void take_over(struct peer *p, const struct peer *old)
         if (was >= 0 && i != p->cfg->self)
             peer_sites_copy(p->sites, i, old->sites, (size_t)was);
     }
+}
+
+/* A list that came from another site, and could not be kept in the file, still counts. So does one
+ * that is newer than what the operator has put there. */
+static void take_over_list(struct rt_revoked *to, struct rt_revoked *from)
+{
+    struct arena arena;
+    struct diag d = {0};
+    if (!to || !from || rt_revoked_number(from) <= rt_revoked_number(to))
+        return;
+    arena_init(&arena, NULL, 0, 2 * RT_REVOKED_BYTES);
+    int rc = rt_revoked_offer(to, rt_revoked_copy(from, &arena), &d);
+    (void)rc; /* refused: the configuration has another CA now, whose own list counts */
+    arena_fini(&arena);
 }
 
 static struct place *find_place(struct places *all, struct str site)
@@ -149,6 +167,8 @@ int peer_create(struct peer **out, struct cfg *cfg, const struct peer *old, stru
         begin_hello(p);
         if (old)
             take_over(p, old);
+        if (old)
+            take_over_list(cfg->peers.revoked, old->cfg->peers.revoked);
         rc = write_greeting(p);
     }
     if (rc < 0) {
@@ -206,6 +226,30 @@ int64_t peer_not_after(const struct peer *p, size_t site)
     if (site == p->cfg->self)
         return p->cfg->peers.server ? rt_tls_not_after(p->cfg->peers.server) : 0;
     return atomic_load_explicit(&p->others[site].not_after, memory_order_relaxed);
+}
+
+/* ---- revocation */
+
+uint64_t peer_list_number(const struct peer *p, size_t site)
+{
+    const struct rt_revoked *own = p->cfg->peers.revoked;
+    CHECK(site < p->cfg->n_sites);
+    if (site == p->cfg->self)
+        return own ? rt_revoked_number(own) : 0;
+    return atomic_load_explicit(&p->others[site].list, memory_order_relaxed);
+}
+
+bool peer_is_revoked(const struct rt_stream *s, void *peer)
+{
+    const struct peer *p = peer;
+    return p->cfg->peers.revoked && rt_stream_is_revoked(s, p->cfg->peers.revoked);
+}
+
+/* Changes with the configuration and with the list: what a certificate was verified under. */
+static uint64_t trust_of(const struct peer *p)
+{
+    const struct rt_revoked *own = p->cfg->peers.revoked;
+    return p->cfg->generation << 32 | (own ? (uint32_t)rt_revoked_changes(own) : 0);
 }
 
 /* ---- who is at the other end */
@@ -416,7 +460,7 @@ static enum peer_request serve_hello(struct peer *p, struct http_exchange *x, st
     if (rc < 0)
         return refuse(x, a);
     snprintf(x->conn->peer_site, sizeof x->conn->peer_site, "%s", hello.site);
-    x->conn->peer_generation = p->cfg->generation;
+    x->conn->peer_trust = trust_of(p);
     out_init(&o, memory, sizeof memory);
     peer_hello_write(&p->hello, &o);
     return answer_with(x, &o, a);
@@ -432,7 +476,8 @@ void peer_write_heartbeat(struct peer *p, size_t to, struct out *o)
 
 void peer_take_heartbeat(struct peer *p, size_t from, struct str text)
 {
-    peer_heartbeat_read(p->cfg, p->sites, from, text);
+    uint64_t list = peer_heartbeat_read(p->cfg, p->sites, from, text);
+    atomic_store_explicit(&p->others[from].list, list, memory_order_relaxed);
 }
 
 static enum peer_request serve_heartbeat(struct peer *p, struct http_exchange *x, struct str body,
@@ -446,6 +491,21 @@ static enum peer_request serve_heartbeat(struct peer *p, struct http_exchange *x
     return answer_with(x, &o, a);
 }
 
+static enum peer_request serve_list(struct peer *p, struct http_exchange *x, struct peer_answer *a)
+{
+    struct rt_revoked *own = p->cfg->peers.revoked;
+    a->body = own ? rt_revoked_copy(own, &x->arena) : STR_NULL;
+    if (!a->body.p) {
+        diag_set(&a->diag, ERR_NOT_FOUND,
+                 "this site has no revocation list with a number and at most %d bytes",
+                 RT_REVOKED_BYTES);
+        return refuse(x, a);
+    }
+    a->status = 200;
+    a->is_list = true;
+    return PEER_REQUEST_ANSWERED;
+}
+
 bool peer_wants_body(const struct http_exchange *x)
 {
     return str_starts(x->head.target, STR("/cheops/")) &&
@@ -453,7 +513,7 @@ bool peer_wants_body(const struct http_exchange *x)
 }
 
 /* The site that the connection's hello named, or -1 with why in d. The certificate was looked at
- * with the hello; under a newer configuration it is looked at once more. */
+ * with the hello; under a newer configuration or list it is looked at once more. */
 static long greeted_site(const struct peer *p, struct http_server_conn *c, struct diag *d)
 {
     long site = c->peer_site[0] ? cfg_site_find(p->cfg, str_of(c->peer_site)) : -1;
@@ -461,13 +521,14 @@ static long greeted_site(const struct peer *p, struct http_server_conn *c, struc
         diag_set(d, ERR_PEER_UNKNOWN, "a connection between sites begins with a hello");
     else if (site < 0)
         diag_set(d, ERR_PEER_UNKNOWN, "%s is no longer a site of this configuration", c->peer_site);
-    if (site < 0 || c->peer_generation == p->cfg->generation)
+    uint64_t trust = trust_of(p);
+    if (site < 0 || c->peer_trust == trust)
         return site;
     if (c->is_tls && !rt_stream_is_accepted(&c->io.stream, p->cfg->peers.server)) {
         diag_set(d, ERR_PEER_UNKNOWN, "the certificate of %s is no longer taken", c->peer_site);
         return -1;
     }
-    c->peer_generation = p->cfg->generation;
+    c->peer_trust = trust;
     return site;
 }
 
@@ -487,6 +548,8 @@ enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str
         return PEER_REQUEST_LEG;
     if (is_post && str_eq(x->head.target, STR("/cheops/v1/heartbeat")))
         return serve_heartbeat(p, x, body, *site, a);
+    if (x->head.method == H1_GET && str_eq(x->head.target, STR("/cheops/v1/crl")))
+        return serve_list(p, x, a);
     diag_set(&a->diag, ERR_NOT_FOUND, "the peer protocol has no such request");
     return refuse(x, a);
 }

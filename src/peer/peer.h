@@ -52,6 +52,15 @@ enum peer_description peer_description_of(const struct peer *p, size_t site);
  * 1970; 0: none so far, or the links are plain. */
 int64_t peer_not_after(const struct peer *p, size_t site);
 
+/* ---- the list of revoked certificates, which travels on control */
+
+/* The number of a site's list of the CA (rt/revoked.h): of this site the one in use, of others the
+ * one that they told last. 0: none, or not known. */
+uint64_t peer_list_number(const struct peer *p, size_t site);
+/* Whether a stream's certificate is on the list here; context is the struct peer. For
+ * http_server_cut and http_pool_cut, after the list has changed. */
+bool peer_is_revoked(const struct rt_stream *s, void *peer);
+
 /* ---- the peers' listener */
 
 /* What a request that came in on the peers' listener is. */
@@ -63,14 +72,16 @@ enum peer_request {
 struct peer_answer {
     unsigned status;
     struct diag diag; /* code 0, or the error that it reports */
-    struct str body;  /* JSON, in the exchange's arena; may be empty */
+    struct str body;  /* in the exchange's arena; may be empty */
+    bool is_list;     /* the body is a revocation list in DER, otherwise JSON */
     bool close;       /* the connection is not kept */
 };
 
 /* Decides on a request whose body (of requests of the protocol, at most PEER_MESSAGE_MAX) is
  * `body`. Which site asks is what the connection's hello said, which must be what its certificate
  * says; a plain listener has only the hello. A certificate that was taken under an earlier
- * configuration is verified anew, once: it may be revoked. Reads and sets conn->peer_site. */
+ * configuration or revocation list is verified anew, once: it may be revoked. Reads and sets
+ * conn->peer_site. */
 enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str body, size_t *site,
                              struct peer_answer *answer);
 /* How many connections and legs a site has here, of `site_connections` and `site_legs`. */

@@ -15,7 +15,8 @@ static enum txn_verdict write_peer_answer(struct txn *t, const struct peer_answe
         out_fmt(&o, "Cheops-Error: %s\r\n", err_name(a->diag.code));
     if (!http_exchange_keeps(t->x))
         OUT(&o, "Connection: close\r\n");
-    out_fmt(&o, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", a->body.n);
+    out_fmt(&o, "Content-Type: application/%s\r\nContent-Length: %zu\r\n\r\n",
+            a->is_list ? "pkix-crl" : "json", a->body.n);
     out_str(&o, a->body);
     rc = http_head_commit(io, &o, H1_NO_BODY, 0);
     if (rc < 0)

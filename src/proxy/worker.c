@@ -196,6 +196,30 @@ struct proxy_conf *proxy_conf_create(struct proxy_worker *w, const struct proxy_
     return c;
 }
 
+static void cut_conf(const struct proxy_conf *c, struct peer *newest)
+{
+    for (size_t i = 0; i < c->cfg->n_sites; i++)
+        if (i != c->cfg->self)
+            http_pool_cut(&c->sites[i], peer_is_revoked, newest);
+}
+
+/* Transactions of an earlier configuration have their connections in pools of that time: what is
+ * revoked is asked of the newest list all the same. */
+void proxy_worker_cut_revoked(struct proxy_worker *w)
+{
+    list_for_each (it, &w->listeners) {
+        struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
+        if (!l->cfg)
+            http_server_cut(&l->server, peer_is_revoked, w->conf->peer);
+    }
+    cut_conf(w->conf, w->conf->peer);
+    list_for_each (it, &w->txns) {
+        const struct proxy_conf *c = LIST_ITEM(it, struct txn, link)->conf;
+        if (c != w->conf)
+            cut_conf(c, w->conf->peer);
+    }
+}
+
 void proxy_worker_print(const struct proxy_worker *w, struct out *o)
 {
     bool first = true;

@@ -108,6 +108,9 @@ void proxy_worker_drain(struct proxy_worker *w);
 /* Ends what is still under way, closes everything, frees. */
 void proxy_worker_destroy(struct proxy_worker **w);
 
+/* Cuts what leads to or comes from a site whose certificate is revoked. On the worker's thread. */
+void proxy_worker_cut_revoked(struct proxy_worker *w);
+
 /* The live transactions, JSON objects with commas between them. On the worker's thread. */
 void proxy_worker_print(const struct proxy_worker *w, struct out *o);
 /* The live transactions in a crash report, a line each, written with `write`. For signal handlers,

@@ -272,6 +272,15 @@ void rt_stream_close(struct rt_stream *s)
     s->can_read = s->can_write = s->is_connecting = false;
 }
 
+void rt_stream_cut(struct rt_stream *s)
+{
+    if (!s->ops || s->error)
+        return;
+    rt_stream_fail(s, ERR_RESET, 0);
+    if (s->task)
+        rt_wake(s->loop, s->task);
+}
+
 void rt_stream_abort(struct rt_stream *s)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};

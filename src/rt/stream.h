@@ -23,6 +23,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+struct rt_revoked;
 struct rt_tls;
 struct rt_tls_session;
 struct rt_pipe;
@@ -121,6 +122,9 @@ int rt_stream_secure(struct rt_stream *s, struct rt_tls *tls) MUST_USE;
 int rt_stream_shutdown(struct rt_stream *s);
 /* Frees what it holds; may be called again. The task is not woken any more. */
 void rt_stream_close(struct rt_stream *s);
+/* Ends it for its owner, who is woken and reads ERR_RESET, as though the other side had broken it.
+ */
+void rt_stream_cut(struct rt_stream *s);
 /* Closes so that the other side sees a broken connection, not the end of what was sent: a reset;
  * over TLS the lack of a close_notify tells the same. Bytes under way may be lost. */
 void rt_stream_abort(struct rt_stream *s);
@@ -159,13 +163,13 @@ int64_t rt_stream_peer_not_after(const struct rt_stream *s);
 struct rt_tls_config {
     bool is_server;
     const char *certificate,
-        *key;          /* PEM files, the chain in the first; NULL: none (clients only) */
-    const char *ca;    /* PEM file of the roots the peer is verified with; NULL: on a server
-                        * no client certificate is asked for, on a client the system's */
-    const char *crl;   /* PEM file with a list of each issuer; NULL: none */
-    bool require_peer; /* servers: refuse clients without a verified certificate */
-    bool only_1_3;     /* TLS 1.3 only (between sites); else 1.2 and 1.3 */
-    const char *alpn;  /* "http/1.1"; NULL: none */
+        *key;       /* PEM files, the chain in the first; NULL: none (clients only) */
+    const char *ca; /* PEM file of the roots the peer is verified with; NULL: on a server
+                     * no client certificate is asked for, on a client the system's */
+    struct rt_revoked *revoked; /* referenced; NULL: nothing is looked up */
+    bool require_peer;          /* servers: refuse clients without a verified certificate */
+    bool only_1_3;              /* TLS 1.3 only (between sites); else 1.2 and 1.3 */
+    const char *alpn;           /* "http/1.1"; NULL: none */
 };
 
 /* Reads the files. Servers without `ca` resume sessions by ticket; with it every connection shows

@@ -1,4 +1,4 @@
-/* rt/sys.h: randomness, wall clock, threads, names, the log's writer. */
+/* rt/sys.h: randomness, wall clock, threads, names, files, the log's writer. */
 #ifndef RT_SYS_H
 #define RT_SYS_H
 
@@ -52,6 +52,12 @@ void rt_resolver_stop(void);
 /* Waits until the name (NULL: every one) has been looked up once; false when that takes longer than
  * wait_ms. For the start of a program. Names are looked up in the order in which they were made. */
 bool rt_name_settle(const struct rt_name *n, unsigned wait_ms);
+
+/* ---- files */
+
+/* Replaces a file: written beside it, synced, renamed. It waits for the disk. ERR_SYSTEM: the file
+ * is as it was, or (when only the folder cannot be synced) new and maybe gone after a power cut. */
+int rt_file_replace(const char *path, unsigned mode, struct str data, struct diag *d) MUST_USE;
 
 /* ---- what the process uses */
 

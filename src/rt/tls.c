@@ -1,4 +1,5 @@
 /* TLS contexts: made once from files, then only read, by all loops. */
+#include "rt/revoked.h"
 #include "rt/tls_internal.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ void rt_tls_print_errors(struct out *o)
     }
 }
 
-static int refuse(struct diag *d, const char *what, const char *file)
+int rt_tls_refuse(struct diag *d, const char *what, const char *file)
 {
     char text[256];
     struct out o;
@@ -64,24 +65,20 @@ static int load_certificate(struct rt_tls *t, const struct rt_tls_config *c, str
         return diag_set(d, ERR_CONFIG, "certificate '%s' has no key", c->certificate);
     SSL_CTX_set_default_passwd_cb(t->ctx, no_passphrase);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, c->certificate) != 1)
-        return refuse(d, "certificate", c->certificate);
+        return rt_tls_refuse(d, "certificate", c->certificate);
     if (SSL_CTX_use_PrivateKey_file(t->ctx, c->key, SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(t->ctx) != 1)
-        return refuse(d, "key", c->key);
+        return rt_tls_refuse(d, "key", c->key);
     t->not_after = rt_tls_seconds(X509_get0_notAfter(SSL_CTX_get0_certificate(t->ctx)));
     return 0;
 }
 
 /* ---- the peer's certificate */
 
-static int load_crl(struct rt_tls *t, const char *file, struct diag *d)
+static int verify(X509_STORE_CTX *store, void *context)
 {
-    X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
-    X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-    if (!lookup || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1)
-        return refuse(d, "revocation list", file);
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
-    return 0;
+    const struct rt_tls *t = context;
+    return rt_revoked_verify(t->revoked, store);
 }
 
 static int load_ca(struct rt_tls *t, const struct rt_tls_config *c, struct diag *d)
@@ -92,10 +89,10 @@ static int load_ca(struct rt_tls *t, const struct rt_tls_config *c, struct diag 
         if (c->is_server)
             return 0;
         if (SSL_CTX_set_default_verify_paths(t->ctx) != 1)
-            return refuse(d, "CA of", "the system");
+            return rt_tls_refuse(d, "CA of", "the system");
     } else {
         if (SSL_CTX_load_verify_file(t->ctx, c->ca) != 1)
-            return refuse(d, "CA", c->ca);
+            return rt_tls_refuse(d, "CA", c->ca);
         STACK_OF(X509_NAME) *names = c->is_server ? SSL_load_client_CA_file(c->ca) : NULL;
         if (names)
             SSL_CTX_set_client_CA_list(t->ctx, names); /* takes it */
@@ -104,7 +101,11 @@ static int load_ca(struct rt_tls *t, const struct rt_tls_config *c, struct diag 
     if (c->require_peer)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(t->ctx, mode, rt_tls_on_verify);
-    return c->crl ? load_crl(t, c->crl, d) : 0;
+    if (c->revoked) {
+        t->revoked = rt_revoked_ref(c->revoked);
+        SSL_CTX_set_cert_verify_callback(t->ctx, verify, t);
+    }
+    return 0;
 }
 
 /* ---- ALPN */
@@ -201,6 +202,7 @@ void rt_tls_unref(struct rt_tls **out)
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) > 1)
         return;
     SSL_CTX_free(t->ctx);
+    rt_revoked_unref(&t->revoked);
     free(t);
 }
 

@@ -12,6 +12,7 @@
 struct rt_tls {
     atomic_uint refs;
     SSL_CTX *ctx;
+    struct rt_revoked *revoked; /* NULL: nothing is looked up */
     bool is_server;
     int64_t not_after;
     unsigned n_alpn;
@@ -20,6 +21,12 @@ struct rt_tls {
 
 /* OpenSSL's callback for each certificate of a chain: keeps whose was not taken. */
 int rt_tls_on_verify(int is_good, X509_STORE_CTX *store);
+
+/* Refuses a file: ERR_CONFIG with the reasons in OpenSSL's queue. */
+int rt_tls_refuse(struct diag *d, const char *what, const char *file);
+
+/* X509_verify_cert, with these lists. */
+int rt_revoked_verify(struct rt_revoked *r, X509_STORE_CTX *store);
 
 /* Writes the reasons in OpenSSL's queue of this thread, the first first, and empties it. */
 void rt_tls_print_errors(struct out *o);

@@ -86,7 +86,7 @@ bool rt_stream_is_accepted(const struct rt_stream *s, struct rt_tls *tls)
         X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(tls->ctx), certificate,
                             SSL_get_peer_cert_chain(ssl)) == 1 &&
         X509_STORE_CTX_set_default(store, SSL_is_server(ssl) ? "ssl_client" : "ssl_server") == 1 &&
-        X509_verify_cert(store) == 1;
+        (tls->revoked ? rt_revoked_verify(tls->revoked, store) : X509_verify_cert(store)) == 1;
     X509_STORE_CTX_free(store);
     return is_good;
 }

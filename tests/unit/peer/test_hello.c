@@ -157,9 +157,9 @@ static void test_a_row_that_is_written(void **state)
                             "\"row\":{\"Lyon\":null,\"Nantes\":0,\"Paris\":4200}}");
 }
 
-static void take(struct world *w, const char *text)
+static uint64_t take(struct world *w, const char *text)
 {
-    peer_heartbeat_read(&w->cfg, peer_sites_of(w->peer), PARIS, str_of(text));
+    return peer_heartbeat_read(&w->cfg, peer_sites_of(w->peer), PARIS, str_of(text));
 }
 
 static void test_a_row_that_is_read(void **state)
@@ -172,6 +172,27 @@ static void test_a_row_that_is_read(void **state)
     assert_int_equal(row(w, PARIS, LYON), PEER_RTT_UNKNOWN);
     assert_int_equal(row(w, PARIS, NANTES), 4300); /* not told of this time */
     assert_int_equal(row(w, LYON, PARIS), PEER_RTT_UNKNOWN);
+}
+
+static void test_the_number_of_a_list(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t number;
+    } rows[] = {
+        {"{\"crl\":3,\"row\":{}}", 3},
+        {"{\"crl\":9223372036854775807}", INT64_MAX},
+        {"{\"crl\":9223372036854775808}", 0},
+        {"{\"crl\":-3}", 0},
+        {"{\"crl\":\"3\"}", 0},
+        {"{\"crl\":3.5}", 0},
+        {"{\"crl\":3,\"crl\":4}", 0},
+        {"{\"row\":{}}", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (take(*state, rows[i].text) != rows[i].number)
+            fail_msg("%s", rows[i].text);
 }
 
 static void test_what_of_a_row_is_left_out(void **state)
@@ -264,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_rows_of_many_sites),
         TEST(test_a_row_that_is_written),
         TEST(test_a_row_that_is_read),
+        TEST(test_the_number_of_a_list),
         TEST(test_what_of_a_row_is_left_out),
     };
     return cmocka_run_group_tests_name("peer_hello", tests, NULL, NULL);

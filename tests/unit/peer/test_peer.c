@@ -152,6 +152,9 @@ static void test_after_the_hello(void **state)
     assert_int_equal(peer_sites_rtt_us(peer_sites_of(w->peer), PARIS, LYON), 77);
     assert_non_null(memmem(c.answer.body.p, c.answer.body.n, "\"row\":{\"Lyon\"", 13));
     refused(w, &c, "GET /cheops/v1/heartbeat HTTP/1.1\r\nHost: h", STR_NULL, ERR_NOT_FOUND, "such");
+    refused(w, &c, "GET /cheops/v1/crl HTTP/1.1\r\nHost: h", STR_NULL, ERR_NOT_FOUND,
+            "no revocation list");
+    refused(w, &c, "POST /cheops/v1/crl HTTP/1.1\r\nHost: h", STR_NULL, ERR_NOT_FOUND, "such");
     refused(w, &c, "POST /cheops/v2/heartbeat HTTP/1.1\r\nHost: h", STR("{}"), ERR_NOT_FOUND,
             "such");
     refused(w, &c, "GET /v2/images HTTP/1.1\r\nHost: h", STR_NULL, ERR_NOT_FOUND, "such");

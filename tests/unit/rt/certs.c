@@ -89,23 +89,40 @@ long certs_issue(struct certs_ca *ca, const char *name, const char *names)
     return ca->next_serial++;
 }
 
+static void number_list(X509_CRL *crl, int nid, long number, int critical)
+{
+    ASN1_INTEGER *n = ASN1_INTEGER_new();
+    CHECK(n && ASN1_INTEGER_set(n, number) == 1);
+    CHECK(X509_CRL_add1_ext_i2d(crl, nid, n, critical, 0) == 1);
+    ASN1_INTEGER_free(n);
+}
+
 void certs_revoke(struct certs_ca *ca, const char *name, long serial)
+{
+    certs_write_list(ca, name, &(struct certs_list){.serial = serial, .left_s = 86400});
+}
+
+void certs_write_list(struct certs_ca *ca, const char *name, const struct certs_list *l)
 {
     X509_CRL *crl = X509_CRL_new();
     ASN1_TIME *at = ASN1_TIME_new();
     CHECK(crl && at && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1);
     CHECK(X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca->certificate)) == 1);
-    CHECK(X509_gmtime_adj(at, -3600) && X509_CRL_set1_lastUpdate(crl, at) == 1);
-    if (serial) {
+    CHECK(X509_gmtime_adj(at, -7200) && X509_CRL_set1_lastUpdate(crl, at) == 1);
+    if (l->serial) {
         X509_REVOKED *r = X509_REVOKED_new();
         ASN1_INTEGER *number = ASN1_INTEGER_new();
-        CHECK(r && number && ASN1_INTEGER_set(number, serial) == 1);
+        CHECK(r && number && ASN1_INTEGER_set(number, l->serial) == 1);
         CHECK(X509_REVOKED_set_serialNumber(r, number) == 1);
         CHECK(X509_REVOKED_set_revocationDate(r, at) == 1);
         CHECK(X509_CRL_add0_revoked(crl, r) == 1);
         ASN1_INTEGER_free(number);
     }
-    CHECK(X509_gmtime_adj(at, 86400) && X509_CRL_set1_nextUpdate(crl, at) == 1);
+    CHECK(X509_gmtime_adj(at, l->left_s) && X509_CRL_set1_nextUpdate(crl, at) == 1);
+    if (l->number)
+        number_list(crl, NID_crl_number, l->number, 0);
+    if (l->is_delta)
+        number_list(crl, NID_delta_crl, 1, 1);
     CHECK(X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, ca->key, EVP_sha256()) > 0);
     FILE *f = file(ca->dir, name, ".pem");
     CHECK(PEM_write_X509_CRL(f, crl) == 1);

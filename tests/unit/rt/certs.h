@@ -3,6 +3,7 @@
 #define TEST_CERTS_H
 
 #include <openssl/x509.h>
+#include <stdbool.h>
 
 struct certs_ca {
     const char *dir; /* the caller's, stays */
@@ -20,6 +21,13 @@ void certs_ca_fini(struct certs_ca *ca);
 long certs_issue(struct certs_ca *ca, const char *name, const char *names);
 /* Writes DIR/NAME.pem, a revocation list of the one certificate (0: of none). */
 void certs_revoke(struct certs_ca *ca, const char *name, long serial);
+/* The same of a list with a number, good until `left_s` from now (negative: it has ended), with a
+ * critical extension (that it is a part of another one) when `is_delta`. */
+struct certs_list {
+    long serial, number, left_s;
+    bool is_delta;
+};
+void certs_write_list(struct certs_ca *ca, const char *name, const struct certs_list *l);
 /* A path in `dir` of a few static ones, for passing on. */
 const char *certs_path(const char *dir, const char *name, const char *suffix);
 

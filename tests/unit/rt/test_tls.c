@@ -390,8 +390,6 @@ static void test_config_errors(void **state)
     c.ca = key("server");
     check_config(c, "cannot use CA");
     c.ca = pem("ca");
-    c.crl = pem("ca");
-    check_config(c, "cannot use revocation list");
 
     EVP_PKEY *k = EVP_EC_gen("P-256"); /* nobody is asked for its pass phrase */
     FILE *f = fopen(key("locked"), "w");

@@ -1,5 +1,4 @@
 #include "tls_support.h"
-#include "certs.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -9,7 +8,7 @@
 /* Made once for all tests: two authorities, a server's certificate, sites' certificates. */
 static char dir[] = "/tmp/cheops-tls-XXXXXX";
 char unix_at[sizeof dir + 16];
-static struct certs_ca ca, other_ca;
+struct certs_ca tls_ca, tls_other_ca;
 
 const char *pem(const char *name)
 {
@@ -26,12 +25,12 @@ int tls_make_files(void **state)
     if (!mkdtemp(dir))
         return -1;
     snprintf(unix_at, sizeof unix_at, "unix:%s/door", dir);
-    certs_ca_init(&ca, dir, "ca");
-    certs_ca_init(&other_ca, dir, "other_ca");
-    certs_issue(&ca, "server", "DNS:service.example,DNS:*.wild.example,IP:127.0.0.1,IP:::1");
-    certs_issue(&ca, "nantes", "URI:http://elsewhere,URI:" SITE "nantes,DNS:nantes.example");
-    certs_issue(&other_ca, "stranger", "URI:" SITE "nantes");
-    certs_revoke(&ca, "crl", certs_issue(&ca, "lost", "URI:" SITE "lost"));
+    certs_ca_init(&tls_ca, dir, "ca");
+    certs_ca_init(&tls_other_ca, dir, "other_ca");
+    certs_issue(&tls_ca, "server", "DNS:service.example,DNS:*.wild.example,IP:127.0.0.1,IP:::1");
+    certs_issue(&tls_ca, "nantes", "URI:http://elsewhere,URI:" SITE "nantes,DNS:nantes.example");
+    certs_issue(&tls_other_ca, "stranger", "URI:" SITE "nantes");
+    certs_revoke(&tls_ca, "crl", certs_issue(&tls_ca, "lost", "URI:" SITE "lost"));
     return 0;
 }
 
@@ -42,8 +41,8 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int tls_remove_files(void **state)
 {
-    certs_ca_fini(&ca);
-    certs_ca_fini(&other_ca);
+    certs_ca_fini(&tls_ca);
+    certs_ca_fini(&tls_other_ca);
     return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -67,15 +66,27 @@ struct rt_tls *client_context(void)
     return context((struct rt_tls_config){.ca = pem("ca"), .alpn = "http/1.1"});
 }
 
+struct rt_revoked *open_lists(const char *crl)
+{
+    struct rt_revoked *r = NULL;
+    struct diag d = {0};
+    if (rt_revoked_open(&r, pem("ca"), crl, &d) < 0)
+        fail_msg("%s", d.message);
+    return r;
+}
+
 struct rt_tls *site_context(bool is_server, const char *name, const char *crl)
 {
-    return context((struct rt_tls_config){.is_server = is_server,
-                                          .certificate = pem(name),
-                                          .key = key(name),
-                                          .ca = pem("ca"),
-                                          .crl = crl,
-                                          .require_peer = is_server,
-                                          .only_1_3 = true});
+    struct rt_revoked *revoked = open_lists(crl);
+    struct rt_tls *t = context((struct rt_tls_config){.is_server = is_server,
+                                                      .certificate = pem(name),
+                                                      .key = key(name),
+                                                      .ca = pem("ca"),
+                                                      .revoked = revoked,
+                                                      .require_peer = is_server,
+                                                      .only_1_3 = true});
+    rt_revoked_unref(&revoked);
+    return t;
 }
 
 /* Two streams with a handshake before them; `name` is what the client verifies. Takes the
