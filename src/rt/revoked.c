@@ -257,7 +257,7 @@ static int judge(const struct rt_revoked *r, X509_CRL *list, struct diag *d)
 /* Puts it in the place of the CA's list, or behind the others. */
 static int exchange(struct rt_revoked *r, X509_CRL *list, struct diag *d)
 {
-    STACK_OF(X509_CRL) *lists = copy_lists(r), *old = lists;
+    STACK_OF(X509_CRL) *lists = copy_lists(r);
     int at = find(lists, r->ca);
     X509_CRL_up_ref(list);
     if (lists && at >= 0) {
@@ -269,7 +269,7 @@ static int exchange(struct rt_revoked *r, X509_CRL *list, struct diag *d)
         return diag_set(d, ERR_NO_MEMORY, "no memory for a revocation list");
     }
     pthread_mutex_lock(&r->lock);
-    old = r->lists;
+    STACK_OF(X509_CRL) *old = r->lists;
     r->lists = lists;
     pthread_mutex_unlock(&r->lock);
     free_lists(old);
