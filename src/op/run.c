@@ -194,7 +194,8 @@ static void settle_unanswered(struct op_replica *r, const struct op_operation *o
     } else if (changes_nothing(r, type)) {
         clear_mark(r);
     } else if (type->replaces || type->overwrites) {
-        if (must_be_found(type) && r->row.exists == OP_EXISTS_NOT)
+        enum op_exists then = type->deletes ? OP_EXISTS_NOT : OP_EXISTS;
+        if ((type->makes || type->deletes) && r->row.exists != then)
             r->row.exists = OP_EXISTS_MAYBE;
         r->is_unanswered = true;
     } else {
@@ -224,6 +225,8 @@ static void settle_refused(struct op_replica *r, struct op_operation *op, unsign
         r->row.is_lost = true;
         return;
     }
+    if (r->is_unanswered) /* the first one may have run all the same */
+        lose_base(r);
     set_failed(r, op, status);
     clear_mark(r);
 }
@@ -233,6 +236,7 @@ void op_replica_settle(struct op_replica *r, enum op_outcome outcome, unsigned s
     struct op_operation *op = held(r, &r->row.mark);
     CHECK(r->row.mark.n);
     if (!op) { /* forgotten under way */
+        r->row.exists = OP_EXISTS_MAYBE;
         lose_base(r);
         clear_mark(r);
         return;

@@ -453,6 +453,20 @@ static void test_what_overwrites_is_sent_until_it_is_answered(void **state)
     end();
 }
 
+static void test_a_refusal_after_no_answer_says_nothing_of_the_state(void **state)
+{
+    (void)state;
+    begin(true, false, COUNT_OF(types));
+    struct op_operation *c = did(CREATE, 1, 0, 0), *u = heard(UPDATE, 2, 1, 0);
+    do_as(OP_STEP_RUN, u, OP_UNANSWERED);
+    do_as(OP_STEP_RUN, u, OP_REFUSED);
+    do_as(OP_STEP_DELETE, c, OP_DONE);
+    run(c);
+    run(u);
+    expect_settled();
+    end();
+}
+
 static void test_a_create_is_looked_for(void **state)
 {
     (void)state;
@@ -527,6 +541,19 @@ static void test_the_effect_of_what_is_forgotten_is_not(void **state)
     end();
 }
 
+static void test_what_an_unanswered_create_made_is_deleted(void **state)
+{
+    (void)state;
+    begin(false, false, COUNT_OF(types));
+    struct op_operation *c = heard(CREATE, 1, 0, 0);
+    do_as(OP_STEP_RUN, c, OP_UNANSWERED);
+    struct op_operation *d = heard(DELETE, 2, 0, 1);
+    op_log_forget(&site.log, (uint64_t[]){0, 1}, 2, on_forget, &site.replica);
+    run(d);
+    expect_settled();
+    end();
+}
+
 /* ---- many */
 
 /* Ten thousand, most of them in order, cost about as much as reading them: that a step does not
@@ -582,10 +609,12 @@ int main(void)
         cmocka_unit_test(test_what_overwrites_is_tried_again_in_its_place),
         cmocka_unit_test(test_the_rest_waits_for_a_failed_base),
         cmocka_unit_test(test_what_overwrites_is_sent_until_it_is_answered),
+        cmocka_unit_test(test_a_refusal_after_no_answer_says_nothing_of_the_state),
         cmocka_unit_test(test_a_create_is_looked_for),
         cmocka_unit_test(test_what_cannot_be_found_is_said),
         cmocka_unit_test(test_a_mark_outlives_the_process),
         cmocka_unit_test(test_the_effect_of_what_is_forgotten_is_not),
+        cmocka_unit_test(test_what_an_unanswered_create_made_is_deleted),
         cmocka_unit_test(test_ten_thousand)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
