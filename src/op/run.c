@@ -286,7 +286,8 @@ static bool is_out_of_order(const uint64_t *least, uint64_t present, uint64_t co
 static void scan_list(const struct op_replica *r, struct scan *s)
 {
     const struct op_matrix *m = r->log->matrix;
-    uint64_t least[OP_MAX_TYPES], present = 0; /* the first of each type to run, of those after */
+    uint64_t least[OP_MAX_TYPES + 1] = {0}; /* of those after: the first of each type to run */
+    uint64_t present = 0;
     bool overwrite = true;
     *s = (struct scan){.n_ran = 0};
     for (struct list *at = r->log->list.prev; at != r->log->kept; at = at->prev) {

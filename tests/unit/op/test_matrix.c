@@ -114,7 +114,7 @@ static void test_what_is_refused(void **state)
     }
     refuses(make(twice, 3, none, 0), "the type of operation 'a' is listed twice", "");
     refuses(make(built_in, 1, none, 0), "the type of operation 'snapshot' is built in", "");
-    refuses(make(many, COUNT_OF(many), none, 0), "65 types of operation, at most 64 are allowed",
+    refuses(make(many, COUNT_OF(many), none, 0), "64 types of operation, at most 63 are allowed",
             "");
     refuses(MAKE(PAIR("pathc", "put", OP_KEEP_ORDER)),
             "the matrix names 'pathc', which is no type of operation", "did you mean 'patch'?");
