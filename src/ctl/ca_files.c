@@ -1,5 +1,6 @@
 /* Files of a certificate authority. A name is relative to the folder, which is held open. */
 #include "ctl/ca.h"
+#include "rt/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,19 +133,6 @@ int ca_file_read(const struct ca_dir *dir, const char *name, bool is_secret, str
 
 /* ---- writing */
 
-static int write_all(int fd, struct str data)
-{
-    while (data.n) {
-        ssize_t n = write(fd, data.p, data.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        data = str_from(data, (size_t)n);
-    }
-    return fsync(fd);
-}
-
 int ca_file_write(const struct ca_dir *dir, const char *name, unsigned mode, struct str data,
                   struct diag *d)
 {
@@ -156,7 +144,7 @@ int ca_file_write(const struct ca_dir *dir, const char *name, unsigned mode, str
         return failed(dir, name, "written", d);
     /* The mode is set while the file is empty, whatever the umask: a key is never open to others.
      */
-    int failure = fchmod(fd, mode) < 0 || write_all(fd, data) < 0 ? errno : 0;
+    int failure = fchmod(fd, mode) < 0 || rt_file_write(fd, data) < 0 ? errno : 0;
     if (close(fd) < 0 && !failure)
         failure = errno;
     if (!failure && renameat(dir->fd, beside, dir->fd, name) < 0)

@@ -9,7 +9,7 @@
 
 #define PATH_BYTES 4096
 
-static int write_all(int fd, struct str data)
+int rt_file_write(int fd, struct str data)
 {
     while (data.n) {
         ssize_t n = write(fd, data.p, data.n);
@@ -43,7 +43,7 @@ int rt_file_replace(const char *path, unsigned mode, struct str data, struct dia
     errno = ENAMETOOLONG;
     int fd = n > 0 && (size_t)n < sizeof beside ? mkostemp(beside, O_CLOEXEC) : -1;
     int failure = fd < 0 ? errno : 0;
-    if (!failure && (fchmod(fd, mode) < 0 || write_all(fd, data) < 0))
+    if (!failure && (fchmod(fd, mode) < 0 || rt_file_write(fd, data) < 0))
         failure = errno;
     if (fd >= 0 && close(fd) < 0 && !failure)
         failure = errno;

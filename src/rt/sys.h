@@ -55,6 +55,8 @@ bool rt_name_settle(const struct rt_name *n, unsigned wait_ms);
 
 /* ---- files */
 
+/* Writes all of data to a file, and syncs it. -1: errno says why not. */
+int rt_file_write(int fd, struct str data) MUST_USE;
 /* Replaces a file: written beside it, synced, renamed. It waits for the disk. ERR_SYSTEM: the file
  * is as it was, or (when only the folder cannot be synced) new and maybe gone after a power cut. */
 int rt_file_replace(const char *path, unsigned mode, struct str data, struct diag *d) MUST_USE;
