@@ -14,4 +14,13 @@
 
 #define MATRIX_MEMORY (64 * 1024)
 
+/* The next number below a bound, of a sequence that the seed, not 0, fixes (xorshift). */
+static inline unsigned op_draw(uint64_t *seed, unsigned below)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return (unsigned)((*seed >> 11) % below);
+}
+
 #endif

@@ -9,10 +9,7 @@ static uint64_t seed;
 
 static unsigned draw(unsigned below)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (unsigned)((seed >> 11) % below);
+    return op_draw(&seed, below);
 }
 
 /* ---- matrices ---- */
