@@ -3,13 +3,13 @@
  * A writer takes a body whose digest may not be known yet, a reader gives one back. Files are
  * touched by a thread of the store's own; a writer or a reader belongs to one loop and wakes its
  * owner's task there when something has changed: look, then go on or wait again. What was begun
- * with a digest and broken off goes on where it ended, after a restart too, as long as an operation
+ * with a digest and broken off goes on where it ended, after a restart too, as long as an entry
  * names it. Memory: STORE_BLOB_WINDOW for each.
  *
  *     rc = store_writer_create(&w, s, &(struct store_writer_want){.loop = l, .task = &t, .bytes =
  * n}); n = store_writer_put(w, bytes);     what is taken; 0: wait for the task store_writer_end(w);
  * no more; then wait until store_writer_state(w) == STORE_WRITER_WHOLE store_writer_commit(w,
- * batch);      and store_operation_put with store_writer_digest(w) … when that batch is done:
+ * batch);      and store_entry_put with store_writer_digest(w) … when that batch is done:
  *     store_writer_destroy(&w);
  */
 #ifndef STORE_BLOB_H
@@ -56,7 +56,7 @@ void store_writer_end(struct store_writer *w);
 /* STORE_DIGEST_BYTES, once it is WHOLE; good as long as the writer. */
 struct str store_writer_digest(const struct store_writer *w);
 /* Adds to the batch that the body is here. Until that is done the writer holds the body; then what
- * no operation or intent names is removed. */
+ * no entry names is removed. */
 void store_writer_commit(struct store_writer *w, struct store_batch *b);
 /* In any state; what is not whole is kept if its digest was known, for the next one. */
 void store_writer_destroy(struct store_writer **w);

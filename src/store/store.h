@@ -1,5 +1,5 @@
-/* store/store.h: what must outlive the process: records, operations, outcomes (design.md section
- * 5).
+/* store/store.h: what must outlive the process: records, and what replication knows of
+ * them (design.md section 5).
  *
  * One thread touches the database. Loops hand it *batches*: changes, applied together or not at
  * all, then questions, answered from what is on stable storage. Batches that wait at the same time
@@ -8,11 +8,11 @@
  *
  *     struct store_batch *b = store_batch_create(0);
  *     store_record_put(b, &(struct store_record){.record = id, .type = STR("image"), …});
- *     store_ask_operations(b, &(struct store_by_dot){.record = id, .site = STR("")}, 100);
+ *     store_ask_entries(b, &(struct store_by_entry){.record = id}, 100);
  *     b->on_done = on_done;
  *     rc = store_submit(s, b, loop);      0: on_done(b) runs once, in a later turn of that loop
  *     …
- *     const struct store_operation *ops = b->answers[0].rows;     in on_done
+ *     const struct store_entry *entries = b->answers[0].rows;     in on_done
  *     store_batch_destroy(&b);
  *
  * Threads: a batch belongs to its maker until it is submitted, and again from on_done on. All other
@@ -45,7 +45,7 @@ enum store_state {
     STORE_UNKNOWN = 4, /* what became of an intent could not be found out */
 };
 
-/* ---- rows: struct store_record, struct store_operation, … */
+/* ---- rows: struct store_record, struct store_entry, … */
 
 #define STORE_TYPE_TEXT          struct str
 #define STORE_TYPE_BYTES         struct str

@@ -129,24 +129,19 @@ struct str str_of_u64(uint64_t n)
 struct store_record record_of(uint64_t n, const char *visible)
 {
     return (struct store_record){.record = id_of(n),
-                                 .application = STR("openstack"),
                                  .service = STR("image"),
                                  .type = STR("image"),
                                  .visible = str_of(visible),
-                                 .consistency = STR("eventual"),
                                  .scope = STR("{image: Nantes & Paris}")};
 }
 
-struct store_operation operation_of(uint64_t record, uint64_t n)
+struct store_entry entry_of(uint64_t record, uint64_t n)
 {
-    return (struct store_operation){.record = id_of(record),
-                                    .site = STR("Nantes"),
-                                    .incarnation = 0xfedcba9876543210,
-                                    .n = n,
-                                    .clock = n,
-                                    .type = STR("create"),
-                                    .saw = STR(""),
-                                    .method = STR("POST"),
-                                    .target = STR("/v2/images"),
-                                    .head = STR("Content-Type: application/json\r\n")};
+    return (struct store_entry){
+        .record = id_of(record), .kind = 2, .actor = 1, .n = n, .value = STR("an operation")};
+}
+
+struct store_by_entry key_of(const struct store_entry *e)
+{
+    return (struct store_by_entry){e->record, e->kind, e->actor, e->n};
 }

@@ -31,6 +31,7 @@ struct store_batch *batch(void);
 struct str id_of(uint64_t n);
 struct str str_of_u64(uint64_t n); /* as digits, the same */
 struct store_record record_of(uint64_t n, const char *visible);
-struct store_operation operation_of(uint64_t record, uint64_t n);
+struct store_entry entry_of(uint64_t record, uint64_t n);
+struct store_by_entry key_of(const struct store_entry *e);
 
 #endif

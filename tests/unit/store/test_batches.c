@@ -19,15 +19,13 @@ static void test_a_row_comes_back_as_it_was_put(void **state)
 {
     struct store_batch *b = batch();
     struct store_record r = record_of(1, "a\xc3\xa9");
-    struct store_operation o = operation_of(1, 1);
+    struct store_entry e = entry_of(1, UINT64_MAX);
     char zeros[] = {0, 'x', 0};
     r.state = STORE_DIVERGED;
-    o.saw = (struct str){zeros, sizeof zeros};
-    o.clock = UINT64_MAX;
+    e.value = (struct str){zeros, sizeof zeros};
     store_record_put(b, &r);
-    store_operation_put(b, &o);
+    store_entry_put(b, &e);
     store_ask_record(b, &(struct store_by_record){id_of(1)}, 1);
-    store_ask_operations(b, &(struct store_by_dot){.record = id_of(1), .site = STR("")}, 10);
     store_ask_record(b, &(struct store_by_record){id_of(2)}, 1);
     assert_int_equal(run(b), 0);
     const struct store_record *found = b->answers[0].rows;
@@ -36,54 +34,35 @@ static void test_a_row_comes_back_as_it_was_put(void **state)
     assert_true(str_eq(found->record, id_of(1)));
     assert_str(found->scope, "{image: Nantes & Paris}");
     assert_int_equal(found->state, STORE_DIVERGED);
-    const struct store_operation *op = b->answers[1].rows;
-    assert_int_equal(b->answers[1].n, 1);
-    assert_true(str_eq(op->saw, o.saw));
-    assert_true(op->clock == UINT64_MAX && op->incarnation == o.incarnation);
-    assert_null(op->body.p);
-    assert_null(op->caller.p);
-    assert_int_equal(b->answers[2].n, 0);
+    assert_int_equal(b->answers[1].n, 0);
+    store_batch_destroy(&b);
+    b = batch();
+    store_ask_entries(b, &(struct store_by_entry){.record = STR("")}, 10);
+    assert_int_equal(run(b), 0);
+    const struct store_entry *entry = b->answers[0].rows;
+    assert_int_equal(b->answers[0].n, 1);
+    assert_true(str_eq(entry->value, e.value));
+    assert_true(entry->n == UINT64_MAX && entry->kind == 2 && entry->actor == 1);
+    assert_null(entry->body.p);
     store_batch_destroy(&b);
 }
 
 static void put_all(struct store_batch *b, uint64_t n)
 {
     struct store_record r = record_of(n, "v");
-    struct store_operation o = operation_of(n, 1);
+    struct store_entry e = entry_of(n, 1);
     store_record_put(b, &r);
     store_replica_put(b, &(struct store_replica){r.record, STR("Paris"), 1, STR("p")});
-    store_operation_put(b, &o);
-    store_intent_put(b, &(struct store_intent){.record = r.record,
-                                               .number = 7,
-                                               .type = STR("update"),
-                                               .method = STR("PATCH"),
-                                               .target = STR("/"),
-                                               .head = STR("")});
-    store_mark_put(b, &(struct store_mark){r.record, STR(""), 0, 7, 5});
-    store_outcome_put(b, &(struct store_outcome){.record = r.record,
-                                                 .site = o.site,
-                                                 .incarnation = o.incarnation,
-                                                 .n = 1,
-                                                 .at = STR("Paris"),
-                                                 .status = 201});
-    store_ran_put(b, &(struct store_ran){r.record, 0, o.site, o.incarnation, 1});
-    store_known_put(b, &(struct store_known){r.record, STR("Paris"), STR("x")});
-    store_forgotten_put(b,
-                        &(struct store_forgotten){.record = r.record, .site = STR("Lyon"), .n = 3});
+    store_entry_put(b, &e);
 }
 
+/* Entries are asked for from the record's first possible one on. */
 static void ask_all(struct store_batch *b, uint64_t n)
 {
     struct store_by_record by = {id_of(n)};
     store_ask_record(b, &by, 9);
     store_ask_replicas(b, &by, 9);
-    store_ask_operations(b, &(struct store_by_dot){.record = by.record, .site = STR("")}, 9);
-    store_ask_intents_of(b, &by, 9);
-    store_ask_mark(b, &by, 9);
-    store_ask_outcomes(b, &by, 9);
-    store_ask_ran(b, &(struct store_by_number){by.record, 0}, 9);
-    store_ask_known(b, &by, 9);
-    store_ask_forgotten(b, &by, 9);
+    store_ask_entries(b, &(struct store_by_entry){.record = by.record}, 1);
 }
 
 static void check_all(uint64_t n, size_t rows)
@@ -91,8 +70,10 @@ static void check_all(uint64_t n, size_t rows)
     struct store_batch *b = batch();
     ask_all(b, n);
     assert_int_equal(run(b), 0);
-    for (size_t i = 0; i < b->n_asks; i++)
-        assert_int_equal(b->answers[i].n, rows);
+    assert_int_equal(b->answers[0].n, rows);
+    assert_int_equal(b->answers[1].n, rows);
+    const struct store_entry *e = b->answers[2].rows;
+    assert_int_equal(b->answers[2].n && str_eq(e->record, id_of(n)), rows);
     store_batch_destroy(&b);
 }
 
@@ -101,81 +82,33 @@ static void test_removing_a_record_removes_its_rows_alone(void **state)
     struct store_batch *b = batch();
     put_all(b, 1);
     put_all(b, 2);
-    store_tombstone_put(b, &(struct store_tombstone){id_of(1), STR("v"), 2, 9});
     assert_int_equal(run_once(&b), 0);
     check_all(1, 1);
     b = batch();
     store_record_remove(b, &(struct store_by_record){id_of(1)});
-    store_ask_tombstone(b, &(struct store_by_record){id_of(1)}, 1);
-    assert_int_equal(run(b), 0);
-    const struct store_tombstone *t = b->answers[0].rows;
-    assert_int_equal(b->answers[0].n, 1);
-    assert_int_equal(t->life, 2);
-    store_batch_destroy(&b);
+    assert_int_equal(run_once(&b), 0);
     check_all(1, 0);
     check_all(2, 1);
 }
 
-static void test_an_operation_goes_with_its_outcomes(void **state)
-{
-    struct store_operation o = operation_of(1, 1);
-    struct store_batch *b = batch();
-    put_all(b, 1);
-    store_operation_remove(b, &(struct store_by_dot){o.record, o.site, o.incarnation, 1});
-    store_ask_outcomes(b, &(struct store_by_record){id_of(1)}, 9);
-    store_ask_operation(b, &(struct store_by_dot){o.record, o.site, o.incarnation, 1}, 1);
-    assert_int_equal(run(b), 0);
-    assert_int_equal(b->answers[0].n, 0);
-    assert_int_equal(b->answers[1].n, 0);
-    store_batch_destroy(&b);
-}
-
-static void test_marks_and_intents_are_put_anew(void **state)
+static void test_an_entry_is_put_anew_and_removed(void **state)
 {
     struct store_batch *b = batch();
-    put_all(b, 1);
-    store_mark_put(b, &(struct store_mark){id_of(1), STR("Paris"), 3, 4, 5});
-    store_intent_put(b, &(struct store_intent){.record = id_of(1),
-                                               .number = 7,
-                                               .type = STR("delete"),
-                                               .method = STR("DELETE"),
-                                               .target = STR("/"),
-                                               .head = STR("")});
-    store_ask_marks(b, &(struct store_by_record){STR("")}, 9);
-    store_ask_intents(b, &(struct store_by_number){STR(""), 0}, 9);
+    struct store_entry e = entry_of(1, 1);
+    store_entry_put(b, &e);
+    e.value = STR("anew");
+    store_entry_put(b, &e);
+    assert_int_equal(run_once(&b), 0);
+    b = batch();
+    store_ask_entries(b, &(struct store_by_entry){.record = id_of(1)}, 9);
     assert_int_equal(run(b), 0);
-    const struct store_mark *m = b->answers[0].rows;
-    const struct store_intent *i = b->answers[1].rows;
     assert_int_equal(b->answers[0].n, 1);
-    assert_str(m->site, "Paris");
-    assert_int_equal(b->answers[1].n, 1);
-    assert_str(i->method, "DELETE");
+    assert_str(((const struct store_entry *)b->answers[0].rows)->value, "anew");
     store_batch_destroy(&b);
     b = batch();
-    store_mark_clear(b, &(struct store_by_record){id_of(1)});
-    store_intent_remove(b, &(struct store_by_number){id_of(1), 7});
-    store_ask_mark(b, &(struct store_by_record){id_of(1)}, 1);
-    store_ask_intents_of(b, &(struct store_by_record){id_of(1)}, 1);
-    assert_int_equal(run(b), 0);
-    assert_int_equal(b->answers[0].n + b->answers[1].n, 0);
-    store_batch_destroy(&b);
-}
-
-static void test_what_ran_is_cut_and_cleared(void **state)
-{
-    struct store_batch *b = batch();
-    for (uint64_t i = 0; i < 5; i++)
-        store_ran_put(b, &(struct store_ran){id_of(1), i, STR("Nantes"), 1, i + 1});
-    store_ran_cut(b, &(struct store_by_number){id_of(1), 3});
-    store_ask_ran(b, &(struct store_by_number){id_of(1), 1}, 9);
-    assert_int_equal(run(b), 0);
-    const struct store_ran *ran = b->answers[0].rows;
-    assert_int_equal(b->answers[0].n, 2);
-    assert_int_equal(ran[1].n, 3);
-    store_batch_destroy(&b);
-    b = batch();
-    store_ran_clear(b, &(struct store_by_record){id_of(1)});
-    store_ask_ran(b, &(struct store_by_number){id_of(1), 0}, 9);
+    struct store_by_entry key = key_of(&e);
+    store_entry_remove(b, &key);
+    store_ask_entries(b, &(struct store_by_entry){.record = id_of(1)}, 9);
     assert_int_equal(run(b), 0);
     assert_int_equal(b->answers[0].n, 0);
     store_batch_destroy(&b);
@@ -210,32 +143,6 @@ static void test_keys_are_added_once_and_expire(void **state)
     store_batch_destroy(&b);
 }
 
-static void test_peers_that_lack_something_are_found(void **state)
-{
-    static const char *const theirs[] = {"old", "new", NULL};
-    struct store_batch *b = batch();
-    for (uint64_t i = 0; i < 3; i++) {
-        store_replica_put(b, &(struct store_replica){id_of(i + 1), STR("Paris"), 1, STR_NULL});
-        store_known_put(b, &(struct store_known){id_of(i + 1), STR("Nantes"), STR("new")});
-        if (theirs[i])
-            store_known_put(b,
-                            &(struct store_known){id_of(i + 1), STR("Paris"), str_of(theirs[i])});
-    }
-    store_ask_lacking(b, &(struct store_by_peer){STR("Paris"), STR("")}, 9);
-    store_ask_lacking(b, &(struct store_by_peer){STR("Paris"), id_of(1)}, 9);
-    store_ask_shared(b, &(struct store_by_peer){STR("Paris"), STR("")}, 9);
-    store_ask_shared(b, &(struct store_by_peer){STR("Lyon"), STR("")}, 9);
-    assert_int_equal(run(b), 0);
-    const struct store_known *lacking = b->answers[0].rows;
-    assert_int_equal(b->answers[0].n, 2);
-    assert_true(str_eq(lacking[0].record, id_of(1)) && str_eq(lacking[1].record, id_of(3)));
-    assert_str(lacking[0].vector, "new");
-    assert_int_equal(b->answers[1].n, 1);
-    assert_int_equal(b->answers[2].n, 3);
-    assert_int_equal(b->answers[3].n, 0);
-    store_batch_destroy(&b);
-}
-
 static void test_records_are_found_by_state(void **state)
 {
     struct store_batch *b = batch();
@@ -258,10 +165,10 @@ static void test_a_batch_is_done_whole_or_not_at_all(void **state)
 {
     struct store_batch *b = batch();
     struct store_record r = record_of(1, "a");
-    struct store_operation bad = operation_of(1, 1);
-    bad.type = STR_NULL;
+    struct store_entry bad = entry_of(1, 1);
+    bad.value = STR_NULL;
     store_record_put(b, &r);
-    store_operation_put(b, &bad);
+    store_entry_put(b, &bad);
     store_ask_record(b, &(struct store_by_record){id_of(1)}, 1);
     assert_int_equal(run(b), ERR_INVALID);
     assert_int_equal(b->answers[0].n, 0);
@@ -281,7 +188,8 @@ static void count_done(struct store_batch *b)
 static void test_a_bad_batch_fails_alone(void **state)
 {
     struct store_batch *b[30];
-    struct store_operation bad = operation_of(2, 0);
+    struct store_entry bad = entry_of(2, 1);
+    bad.value = STR_NULL;
     n_done = 0;
     are_done = false;
     for (size_t i = 0; i < COUNT_OF(b); i++) {
@@ -289,7 +197,7 @@ static void test_a_bad_batch_fails_alone(void **state)
         b[i] = batch();
         store_record_put(b[i], &r);
         if (i % 3 == 1)
-            store_operation_put(b[i], &bad);
+            store_entry_put(b[i], &bad);
         b[i]->on_done = count_done;
         b[i]->context = (void *)(uintptr_t)COUNT_OF(b);
         assert_int_equal(store_submit(store, b[i], loop), 0);
@@ -320,21 +228,21 @@ static void test_answers_are_paged(void **state)
 {
     struct store_batch *b = batch();
     for (uint64_t i = 1; i <= 25; i++) {
-        struct store_operation o = operation_of(1, i);
-        store_operation_put(b, &o);
+        struct store_entry e = entry_of(1, i);
+        store_entry_put(b, &e);
     }
     assert_int_equal(run_once(&b), 0);
-    struct store_by_dot after = {.record = id_of(1), .site = STR("")};
+    struct store_by_entry after = {.record = id_of(1)};
     size_t n = 0;
     for (bool is_more = true; is_more;) {
         b = batch();
-        store_ask_operations(b, &after, 10);
+        store_ask_entries(b, &after, 10);
         assert_int_equal(run(b), 0);
-        const struct store_operation *ops = b->answers[0].rows;
+        const struct store_entry *entries = b->answers[0].rows;
         is_more = b->answers[0].is_more;
         for (size_t i = 0; i < b->answers[0].n; i++)
-            assert_int_equal(ops[i].n, ++n);
-        after = (struct store_by_dot){id_of(1), STR("Nantes"), ops[0].incarnation, n};
+            assert_int_equal(entries[i].n, ++n);
+        after = (struct store_by_entry){id_of(1), 2, 1, n};
         store_batch_destroy(&b);
     }
     assert_int_equal(n, 25);
@@ -345,19 +253,19 @@ static void test_memory_pages_answers_too(void **state)
     static char large[20000];
     struct store_batch *b = batch();
     for (uint64_t i = 1; i <= 10; i++) {
-        struct store_operation o = operation_of(1, i);
-        o.head = (struct str){large, sizeof large};
-        store_operation_put(b, &o);
+        struct store_entry e = entry_of(1, i);
+        e.value = (struct str){large, sizeof large};
+        store_entry_put(b, &e);
     }
     assert_int_equal(run_once(&b), 0);
     b = store_batch_create(64 * 1024);
-    store_ask_operations(b, &(struct store_by_dot){.record = id_of(1), .site = STR("")}, 10);
+    store_ask_entries(b, &(struct store_by_entry){.record = id_of(1)}, 10);
     assert_int_equal(run(b), 0);
     assert_true(b->answers[0].is_more);
     assert_in_range(b->answers[0].n, 1, 3);
     store_batch_destroy(&b);
     b = store_batch_create(16 * 1024);
-    store_ask_operations(b, &(struct store_by_dot){.record = id_of(1), .site = STR("")}, 10);
+    store_ask_entries(b, &(struct store_by_entry){.record = id_of(1)}, 10);
     assert_int_equal(run_once(&b), ERR_NO_MEMORY);
 }
 
@@ -365,9 +273,9 @@ static void test_a_batch_that_outgrows_its_memory_is_refused(void **state)
 {
     static char large[20000];
     struct store_batch *b = store_batch_create(10000);
-    struct store_operation o = operation_of(1, 1);
-    o.head = (struct str){large, sizeof large};
-    store_operation_put(b, &o);
+    struct store_entry e = entry_of(1, 1);
+    e.value = (struct str){large, sizeof large};
+    store_entry_put(b, &e);
     assert_int_equal(run_once(&b), ERR_NO_MEMORY);
     check_all(1, 0);
 }
@@ -552,11 +460,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CASE(test_a_row_comes_back_as_it_was_put),
         CASE(test_removing_a_record_removes_its_rows_alone),
-        CASE(test_an_operation_goes_with_its_outcomes),
-        CASE(test_marks_and_intents_are_put_anew),
-        CASE(test_what_ran_is_cut_and_cleared),
+        CASE(test_an_entry_is_put_anew_and_removed),
         CASE(test_keys_are_added_once_and_expire),
-        CASE(test_peers_that_lack_something_are_found),
         CASE(test_records_are_found_by_state),
         CASE(test_a_batch_is_done_whole_or_not_at_all),
         CASE(test_a_bad_batch_fails_alone),

@@ -116,12 +116,12 @@ static void put_until(struct store_writer *w, unsigned seed, uint64_t until)
     }
 }
 
-static struct store_operation operation_with(uint64_t n, struct str digest, uint64_t bytes)
+static struct store_entry entry_with(uint64_t n, struct str digest, uint64_t bytes)
 {
-    struct store_operation o = operation_of(1, n);
-    o.body = digest;
-    o.body_bytes = bytes;
-    return o;
+    struct store_entry e = entry_of(1, n);
+    e.body = digest;
+    e.body_bytes = bytes;
+    return e;
 }
 
 /* Writes a body of a known size and an operation that names it. */
@@ -132,9 +132,9 @@ static struct str write_body(uint64_t n_op, unsigned seed, uint64_t n)
     store_writer_end(w);
     turn_until(w, STORE_WRITER_WHOLE);
     struct store_batch *b = batch();
-    struct store_operation o = operation_with(n_op, store_writer_digest(w), n);
+    struct store_entry e = entry_with(n_op, store_writer_digest(w), n);
     store_writer_commit(w, b);
-    store_operation_put(b, &o);
+    store_entry_put(b, &e);
     assert_int_equal(run_once(&b), 0);
     store_writer_destroy(&w);
     return digest_of(seed, n);
@@ -142,9 +142,9 @@ static struct str write_body(uint64_t n_op, unsigned seed, uint64_t n)
 
 static int drop_body(uint64_t n_op)
 {
-    struct store_operation o = operation_of(1, n_op);
+    struct store_entry e = entry_of(1, n_op);
     struct store_batch *b = batch();
-    store_operation_drop_body(b, &(struct store_by_dot){o.record, o.site, o.incarnation, n_op});
+    store_entry_put(b, &e);
     return run_once(&b);
 }
 
@@ -211,9 +211,9 @@ static void test_its_size_need_not_be_known(void **state)
         turn_until(w, STORE_WRITER_WHOLE);
         assert_int_equal(store_writer_bytes(w), sizes[i]);
         assert_true(str_eq(store_writer_digest(w), digest_of(i, sizes[i])));
-        struct store_operation o = operation_with(i + 1, store_writer_digest(w), sizes[i]);
+        struct store_entry e = entry_with(i + 1, store_writer_digest(w), sizes[i]);
         store_writer_commit(w, b);
-        store_operation_put(b, &o);
+        store_entry_put(b, &e);
         assert_int_equal(run_once(&b), 0);
         store_writer_destroy(&w);
         assert_int_equal(read_body(digest_of(i, sizes[i]), i, 0, &n), 1);
@@ -246,8 +246,8 @@ static void go_on(uint64_t total, uint64_t first, bool restarts)
     uint64_t n;
     struct str digest = digest_of(3, total);
     struct store_batch *b = batch();
-    struct store_operation o = operation_with(1, digest, total);
-    store_operation_put(b, &o);
+    struct store_entry e = entry_with(1, digest, total);
+    store_entry_put(b, &e);
     assert_int_equal(run_once(&b), 0);
     struct store_writer *w = writer(digest, total);
     turn_until(w, STORE_WRITER_TAKING);
@@ -292,8 +292,8 @@ static void test_a_body_that_lacks_is_listed(void **state)
     struct str digest = digest_of(1, 5000);
     uint64_t n;
     struct store_batch *b = batch();
-    struct store_operation o = operation_with(1, digest, 5000);
-    store_operation_put(b, &o);
+    struct store_entry e = entry_with(1, digest, 5000);
+    store_entry_put(b, &e);
     store_ask_blobs_lacking(b, &(struct store_by_digest){STR("")}, 9);
     assert_int_equal(run(b), 0);
     const struct store_blob *blob = b->answers[0].rows;
@@ -440,30 +440,23 @@ static void test_a_body_stays_as_long_as_something_names_it(void **state)
 {
     struct str digest = write_body(1, 1, 50000);
     struct store_batch *b = batch();
-    struct store_operation o = operation_with(2, digest, 50000);
-    struct store_intent i = {.record = id_of(1),
-                             .number = 1,
-                             .type = STR("t"),
-                             .method = STR("PUT"),
-                             .target = STR("/"),
-                             .head = STR(""),
-                             .body = digest,
-                             .body_bytes = 50000};
-    store_operation_put(b, &o);
-    store_operation_put(b, &o); /* twice is once */
-    store_intent_put(b, &i);
-    store_intent_put(b, &i);
+    struct store_entry e = entry_with(2, digest, 50000), third = e;
+    store_entry_put(b, &e);
+    store_entry_put(b, &e); /* twice is once */
+    third.n = 3;
+    store_entry_put(b, &third);
     assert_int_equal(run_once(&b), 0);
     assert_int_equal(drop_body(1), 0);
     assert_int_equal(drop_body(1), 0);
     assert_true(file_of(digest));
     b = batch();
-    store_operation_remove(b, &(struct store_by_dot){o.record, o.site, o.incarnation, 2});
+    struct store_by_entry key = key_of(&e);
+    store_entry_remove(b, &key);
     assert_int_equal(run_once(&b), 0);
     assert_true(file_of(digest));
     b = batch();
-    i.body = STR_NULL;
-    store_intent_put(b, &i);
+    third.body = STR_NULL;
+    store_entry_put(b, &third);
     assert_int_equal(run_once(&b), 0);
     finish();
     assert_false(file_of(digest));

@@ -59,9 +59,9 @@ static struct store_batch *two_rows(uint64_t n)
 {
     struct store_batch *b = batch();
     struct store_record r = record_of(n, "v");
-    struct store_operation o = operation_of(n, 1);
+    struct store_entry e = entry_of(n, 1);
     store_record_put(b, &r);
-    store_operation_put(b, &o);
+    store_entry_put(b, &e);
     return b;
 }
 
@@ -79,15 +79,16 @@ static void write_until_it_dies(uint64_t first, long writes, int to)
     _exit(0);
 }
 
-static bool has_operation(uint64_t n, bool *has_record)
+static bool has_entry(uint64_t n, bool *has_record)
 {
-    struct store_operation o = operation_of(n, 1);
+    struct store_entry e = entry_of(n, 1);
     struct store_batch *b = batch();
-    store_ask_record(b, &(struct store_by_record){o.record}, 1);
-    store_ask_operation(b, &(struct store_by_dot){o.record, o.site, o.incarnation, 1}, 1);
+    store_ask_record(b, &(struct store_by_record){e.record}, 1);
+    store_ask_entries(b, &(struct store_by_entry){.record = e.record}, 1);
     assert_int_equal(run(b), 0);
     *has_record = b->answers[0].n == 1;
-    bool has = b->answers[1].n == 1;
+    const struct store_entry *found = b->answers[1].rows;
+    bool has = b->answers[1].n == 1 && str_eq(found->record, e.record);
     store_batch_destroy(&b);
     return has;
 }
@@ -112,7 +113,7 @@ static bool crash_after(long writes, uint64_t first)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
     open_store();
     for (n = first; n < first + BATCHES; n++) {
-        bool has_record, has = has_operation(n, &has_record);
+        bool has_record, has = has_entry(n, &has_record);
         assert_int_equal(has, has_record);
         assert_true(has || n > answered);
     }
@@ -153,8 +154,8 @@ static void test_a_full_disk_refuses_answers_and_recovers(void **state)
     store_batch_destroy(&b);
     b = two_rows(4); /* with the reserve it could have been done */
     assert_int_equal(run_once(&b), ERR_DISK_FULL);
-    assert_true(has_operation(1, &has_record));
-    assert_false(has_operation(2, &has_record) || has_record);
+    assert_true(has_entry(1, &has_record));
+    assert_false(has_entry(2, &has_record) || has_record);
     assert_true(counter_get(&store_stats(store)->errors) > 0);
     atomic_store(&is_disk_full, false);
     time_t until = time(NULL) + 60;
@@ -164,7 +165,7 @@ static void test_a_full_disk_refuses_answers_and_recovers(void **state)
     b = two_rows(2);
     b->is_new_work = true;
     assert_int_equal(run_once(&b), 0);
-    assert_true(has_operation(2, &has_record) && has_record);
+    assert_true(has_entry(2, &has_record) && has_record);
     assert_true(exists("reserve"));
 }
 

@@ -102,9 +102,10 @@ static void test_a_batch_that_failed_changes_nothing(void **state)
 {
     struct store_batch *b = batch();
     struct store_record r = record_of(1, "v");
-    struct store_operation bad = operation_of(1, 0);
+    struct store_entry bad = entry_of(1, 1);
+    bad.value = STR_NULL;
     store_record_put(b, &r);
-    store_operation_put(b, &bad);
+    store_entry_put(b, &bad);
     assert_int_equal(run_once(&b), ERR_INVALID);
     assert_false(find("v"));
 }
