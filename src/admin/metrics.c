@@ -389,6 +389,7 @@ void metrics_print(const struct admin_in *in, struct out *o)
     put_one(&p, METRIC_SENT, "_total", SUM(&p, sent_bytes));
     put_one(&p, METRIC_TRANSACTIONS, "", SUM(&p, transactions));
     put_one(&p, METRIC_CONNECTIONS, "", SUM(&p, connections));
+    put_one(&p, METRIC_REFUSED_CONNECTIONS, "_total", SUM(&p, refused_connections));
     put_one(&p, METRIC_PAUSES, "_total", SUM(&p, accept_pauses));
     put_pools(&p);
     put_site_states(&p);

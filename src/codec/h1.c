@@ -551,6 +551,7 @@ struct str h1_reason(unsigned status)
         REASON(414, "URI Too Long");
         REASON(415, "Unsupported Media Type");
         REASON(417, "Expectation Failed");
+        REASON(429, "Too Many Requests");
         REASON(431, "Request Header Fields Too Large");
         REASON(500, "Internal Server Error");
         REASON(501, "Not Implemented");

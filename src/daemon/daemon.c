@@ -325,6 +325,8 @@ static int open_shared(struct daemon *x, struct diag *d)
     proxy_names_init(&x->shared.names);
     int rc = proxy_memory_create(&x->shared.memory, x->cfg->limits.correlation_ids);
     if (rc == 0)
+        rc = proxy_clients_create(&x->shared.clients);
+    if (rc == 0)
         rc = peer_create(&x->peer, x->cfg, NULL, d);
     if (rc == 0 && x->cfg->access_log.p)
         rc = rt_log_open(&x->shared.access_log, x->cfg->access_log.p, d);
@@ -411,6 +413,7 @@ static void close_all(struct daemon *x)
     peer_unref(&x->peer);
     cfg_unref(&x->cfg);
     proxy_memory_destroy(&x->shared.memory);
+    proxy_clients_destroy(&x->shared.clients);
     rt_log_close(&x->shared.access_log);
     proxy_names_fini(&x->shared.names);
     rt_resolver_stop();

@@ -1,5 +1,7 @@
 #include "http/conn.h"
 
+#include <stdlib.h>
+
 /* Payload up to this size is copied behind the head or chunk before it, so that both leave in one
  * write; larger payload is written from where it was read. */
 #define SMALL_BYTES 4096
@@ -7,6 +9,11 @@
 #define TLS_BYTES 16384
 /* "ffffffffffffffff\r\n" and the CRLF after a chunk. */
 #define CHUNK_FRAME_BYTES 20
+
+struct http_stowed {
+    uint32_t n;
+    char bytes[];
+};
 
 struct str http_unread(const struct http_conn *c)
 {
@@ -25,6 +32,27 @@ void http_consume(struct http_conn *c, size_t n)
         rt_buffer_put(c->stream.loop, &c->in);
 }
 
+void http_stow(struct http_conn *c)
+{
+    struct str unread = http_unread(c);
+    struct http_stowed *s = unread.n ? malloc(sizeof *s + unread.n) : NULL;
+    if (!s)
+        return;
+    s->n = (uint32_t)unread.n;
+    memcpy(s->bytes, unread.p, unread.n);
+    c->stowed = s;
+    rt_buffer_put(c->stream.loop, &c->in);
+}
+
+static void unstow(struct http_conn *c)
+{
+    struct http_stowed *s = c->stowed;
+    memcpy(c->in->data, s->bytes, s->n);
+    c->in->end = s->n;
+    c->stowed = NULL;
+    free(s);
+}
+
 long http_fill(struct http_conn *c)
 {
     if (!c->stream.can_read)
@@ -32,6 +60,8 @@ long http_fill(struct http_conn *c)
     if (!c->in && !(c->in = rt_buffer_get(c->stream.loop)))
         return ERR_NO_MEMORY;
     struct rt_buffer *b = c->in;
+    if (c->stowed)
+        unstow(c);
     if (b->start > 0 && b->end == RT_BUFFER_BYTES) {
         memmove(b->data, b->data + b->start, b->end - b->start);
         b->end -= b->start;
@@ -349,6 +379,8 @@ void http_conn_close(struct http_conn *c)
         return;
     if (c->in)
         rt_buffer_put(c->stream.loop, &c->in);
+    free(c->stowed);
+    c->stowed = NULL;
     if (c->out)
         rt_buffer_put(c->stream.loop, &c->out);
     if (c->out_framing == H1_UNTIL_CLOSE && !c->out_done)

@@ -19,9 +19,12 @@
 #include "codec/h1.h"
 #include "rt/stream.h"
 
+struct http_stowed;
+
 struct http_conn {
     struct rt_stream stream;
     struct rt_buffer *in;         /* read and not consumed; NULL: nothing */
+    struct http_stowed *stowed;   /* what `in` would have, while more is waited for; or NULL */
     struct rt_buffer *out;        /* to be written before anything else; NULL: nothing */
     uint64_t bytes_in, bytes_out; /* on the stream, since it was opened */
 
@@ -49,6 +52,10 @@ void http_consume(struct http_conn *c, size_t n);
 /* Reads once into the buffer. Bytes read, 0 at the end of the stream, ERR_AGAIN, ERR_LIMIT when the
  * buffer is full, ERR_NO_MEMORY, or what broke the stream. */
 long http_fill(struct http_conn *c) MUST_USE;
+
+/* Keeps the unread bytes in memory of their own size until the next http_fill, so that a head that
+ * comes byte by byte holds no buffer. Without memory nothing changes. */
+void http_stow(struct http_conn *c);
 
 /* ---- reading a body */
 

@@ -100,7 +100,7 @@ static void become_idle(struct http_server_conn *c)
     c->scanned = 0;
     c->has_skipped = false;
     c->io.stream.task = &c->task;
-    set_deadline(c, c->is_over ? c->server->options.head_ms : c->server->options.idle_ms);
+    set_deadline(c, c->over ? c->server->options.head_ms : c->server->options.idle_ms);
 }
 
 /* Hands an exchange to the owner. */
@@ -160,10 +160,8 @@ static void begin_request(struct http_server_conn *c, const struct h1_head *head
         complete_target(x);
     if (!x->error && x->head.target.n > o->max_target)
         x->error = ERR_URI_TOO_LONG;
-    if (!x->error && c->is_over) {
-        x->error = ERR_OVERLOADED;
-        x->why = "too many connections are open";
-    }
+    if (!x->error)
+        x->error = c->over;
     if (!x->error) {
         size_t size = x->head.n_fields * sizeof *x->head.fields;
         struct h1_field *fields = arena_alloc(&x->arena, size);
@@ -244,8 +242,10 @@ static void step_head(struct http_server_conn *c)
     while (!try_head(c)) {
         long n = http_fill(&c->io);
         if (n == ERR_AGAIN) {
-            if (!is_over_for(c) && !rt_timer_is_due(c->server->env->loop, &c->timer))
+            if (!is_over_for(c) && !rt_timer_is_due(c->server->env->loop, &c->timer)) {
+                http_stow(&c->io);
                 return;
+            }
             if (c->state == HTTP_HEAD)
                 refuse(c, ERR_REQUEST_TIMEOUT, "the head did not arrive in time");
             else
@@ -266,10 +266,32 @@ static void lose(struct http_server_conn *c, int code, struct str why)
     conn_die(c);
 }
 
+static void count_refused(struct http_server *s)
+{
+    if (s->refused)
+        counter_add(s->refused, 1);
+}
+
+/* Whether the connection goes on: its peer is known now. */
+static bool admit(struct http_server_conn *c)
+{
+    struct http_server *s = c->server;
+    int rc = s->admit ? s->admit(c) : 0;
+    if (rc < 0)
+        count_refused(s);
+    if (rc < 0 && rc != ERR_LIMIT)
+        c->over = rc;
+    return rc != ERR_LIMIT;
+}
+
 /* Begins with what follows what a proxy has to say. */
 static void begin_speaking(struct http_server_conn *c)
 {
     struct http_server *s = c->server;
+    if (!admit(c)) {
+        conn_die(c);
+        return;
+    }
     c->is_tls = s->tls != NULL;
     c->state = HTTP_SHAKING;
     if (c->is_tls)
@@ -388,7 +410,6 @@ static struct http_server_conn *conn_create(struct http_server *s)
     s->n_conns++;
     if (s->connections)
         counter_add(s->connections, 1);
-    s->n_accepted++;
     return c;
 }
 
@@ -397,12 +418,13 @@ void http_server_accept(struct http_server *s, int fd)
     bool is_over = s->n_conns >= s->options.max_connections;
     bool is_far_over = s->n_conns >= s->options.max_connections + HTTP_OVER_MAX;
     struct http_server_conn *c = is_far_over ? NULL : conn_create(s);
-    s->n_refused += is_over || !c;
+    if (is_over || !c)
+        count_refused(s);
     if (!c) {
         rt_discard(fd);
         return;
     }
-    c->is_over = is_over;
+    c->over = is_over ? ERR_OVERLOADED : 0;
     bool is_proxied = s->options.proxy_protocol;
     struct rt_tls *tls = is_proxied ? NULL : s->tls;
     if (rt_stream_accept(&c->io.stream, s->env->loop, fd, tls, &c->task) < 0) {

@@ -88,8 +88,8 @@ struct http_server_conn {
     uint32_t scanned; /* bytes of the head looked at */
     bool has_skipped; /* the empty line that may stand before a request line was there */
     bool is_tls;
-    bool is_over;  /* one more than max_connections: it is told so */
     bool has_peer; /* peer was asked for, or given by a proxy */
+    int over;      /* ERR_OVERLOADED, or what admit says: its first request is told so; or 0 */
     struct rt_ip peer;
     char peer_host[HTTP_PEER_HOST_MAX]; /* the client's address as text, "" until asked for */
     uint64_t peer_trust;                /* the owner's: what its certificate was taken under */
@@ -105,13 +105,16 @@ struct http_server {
     /* A connection ended before its first request, by TLS or the PROXY protocol: code, and why as
      * text. May be NULL. */
     void (*on_lost)(struct http_server_conn *c, int code, struct str why);
+    /* Judges a connection when its peer is known: 0, a code that its first request is refused with,
+     * or ERR_LIMIT to close it at once. May be NULL. */
+    int (*admit)(struct http_server_conn *c);
     struct rt_task *on_empty; /* woken when it drains and the last connection ended; or NULL */
     void *context;            /* the owner's */
     struct list conns;
     size_t n_conns;
     struct counter *connections; /* borrowed; of all servers of the loop; NULL: nobody looks */
+    struct counter *refused;     /* the same, of those that were refused for a limit */
     bool draining;
-    uint64_t n_accepted, n_refused; /* connections: taken, refused for the limit */
 };
 
 void http_server_init(struct http_server *s, struct http_env *env,

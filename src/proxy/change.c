@@ -24,6 +24,25 @@ static void on_accept(struct rt_listener *socket, int fd)
     http_server_accept(&l->server, fd);
 }
 
+/* Connections of an address over client_connections that are told so; those on top are closed. */
+#define TOLD_MAX 16
+
+/* A trusted proxy has connections of many clients, whose requests are counted one by one. Without
+ * memory to count, the connection is taken for one too many. */
+static int admit(struct http_server_conn *c)
+{
+    struct proxy_listener *l = c->server->context;
+    struct proxy_clients *clients = l->worker->shared->clients;
+    uint64_t limit = l->conf->cfg->limits.client_connections;
+    const struct rt_ip *peer = http_peer(c);
+    if (!l->cfg || !limit || !peer->n_bits || http_peer_is_proxy(c))
+        return 0;
+    if (proxy_clients_take(clients, peer, limit, &c->counted) == 0)
+        return 0;
+    return proxy_clients_take(clients, peer, limit + TOLD_MAX, &c->counted) == 0 ? ERR_TOO_MANY
+                                                                                 : ERR_LIMIT;
+}
+
 /* Who is served goes on; who comes waits in the kernel's queue. Said at most once a minute. */
 static void on_pause(struct rt_listener *socket, int os_error)
 {
@@ -186,7 +205,9 @@ static int add_listener(struct proxy_worker *w, size_t i, int fd, struct diag *d
     http_server_init(&l->server, &w->env, &none, NULL, txn_begin, l);
     l->server.on_lost = txn_log_lost;
     l->server.on_empty = &w->drain_task;
+    l->server.admit = admit;
     l->server.connections = &w->meter->connections;
+    l->server.refused = &w->meter->refused_connections;
     point(l, w->conf, i);
     int rc = rt_listener_start(&l->socket, w->loop, fd, on_accept, d);
     if (rc < 0) {

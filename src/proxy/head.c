@@ -468,7 +468,7 @@ int txn_write_error(struct txn *t)
     put_via(t, 1, &o);
     put_field(&o, STR("Cheops-Error"), str_of(err_name(t->diag.code)));
     put_scoped(t, false, &o);
-    if (err_is_retryable(t->diag.code) && t->status == 503)
+    if (err_is_retryable(t->diag.code) && (t->status == 503 || t->status == 429))
         OUT(&o, "Retry-After: 1\r\n");
     put_field(&o, STR("Content-Type"), type);
     http_body_discard(io, RT_BUFFER_BYTES); /* what is here of it costs the client no connection */

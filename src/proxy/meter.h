@@ -74,7 +74,7 @@ struct proxy_meter {
     struct counter uncounted;                  /* requests for which there was no cell left */
     struct counter received_bytes, sent_bytes; /* payload of clients' requests and answers */
     struct counter transactions, connections;  /* as of now */
-    struct counter accept_pauses;
+    struct counter accept_pauses, refused_connections;
 };
 
 int proxy_meter_create(struct proxy_meter **out);

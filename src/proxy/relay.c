@@ -133,16 +133,20 @@ static enum txn_verdict wait_for_answer(struct txn *t)
             return TXN_AGAIN;
         }
         if (!t->request_done && !t->up_broken && !service_is_full && !txn_is_overdue(t))
-            return txn_body_is_late(t);
+            return txn_wait_for_client(t);
         return leg_is_late(t);
     }
     /* The rest of its body may be here, unread: that client has given up all the same. */
     if (service_is_full && txn_client(t)->stream.has_hup)
         return txn_drop(t, ERR_CLIENT_GONE);
+    if (!t->offering && !t->request_done && !t->up_broken && !service_is_full)
+        return txn_wait_for_client(t);
+    if (t->body_rate.since_ms)
+        proxy_rate_pause(&t->body_rate, rt_now_ms(t->worker->loop));
     if (t->offering)
         return txn_wait(t, c->offer_ms);
     if (!t->request_done && !t->up_broken)
-        return txn_wait(t, service_is_full ? c->service_body_ms : c->client_body_ms);
+        return txn_wait(t, c->service_body_ms);
     if (!txn_leg_is_last(t))
         return txn_wait(t, c->otherwise_ms);
     return txn_wait(t, c->service_head_ms);

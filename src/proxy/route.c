@@ -5,6 +5,13 @@
 
 #define MAX_PASSES 3 /* by this site, before a request is taken for one that goes in circles */
 
+static void too_many(struct txn *t)
+{
+    diag_hint(&t->diag,
+              "ask again when others have ended, or raise limits.client_connections (%llu)",
+              (unsigned long long)txn_cfg(t)->limits.client_connections);
+}
+
 static enum txn_verdict refuse_head(struct txn *t)
 {
     const struct cfg_limits *m = &txn_cfg(t)->limits;
@@ -18,17 +25,36 @@ static enum txn_verdict refuse_head(struct txn *t)
     else if (code == ERR_REQUEST_TIMEOUT)
         diag_hint(&t->diag, "send it at once, or raise timeouts.client_head (%u ms)",
                   txn_cfg(t)->timeouts.client_head_ms);
+    else if (code == ERR_TOO_MANY)
+        too_many(t);
     else if (code == ERR_OVERLOADED)
         diag_hint(&t->diag, "ask again later, or raise limits.connections (%llu for each worker)",
                   (unsigned long long)m->connections);
     return txn_go(t, TXN_REFUSE);
 }
 
-enum txn_verdict txn_body_is_late(struct txn *t)
+static enum txn_verdict body_is_late(struct txn *t)
 {
     unsigned ms = txn_cfg(t)->timeouts.client_body_ms;
     diag_set(&t->diag, ERR_REQUEST_TIMEOUT, "nothing of the request's body came for %u ms", ms);
     diag_hint(&t->diag, "send it without such pauses, or raise timeouts.client_body");
+    return txn_go(t, TXN_REFUSE);
+}
+
+enum txn_verdict txn_wait_for_client(struct txn *t)
+{
+    const struct cfg *c = txn_cfg(t);
+    const struct proxy_rate_bound bound = {c->limits.body_rate, c->timeouts.body_window_ms};
+    uint64_t now = rt_now_ms(t->worker->loop);
+    if (txn_timed_out(t))
+        return body_is_late(t);
+    /* Another site's Cheops waits for its client itself. */
+    if (t->is_leg || !proxy_rate_is_low(&t->body_rate, &bound, now, t->body_bytes))
+        return txn_wait(t, c->timeouts.client_body_ms);
+    diag_set(&t->diag, ERR_REQUEST_TIMEOUT,
+             "less than %llu bytes a second of the request's body came over %u ms",
+             (unsigned long long)bound.bytes_per_s, bound.window_ms);
+    diag_hint(&t->diag, "send it faster, or lower limits.body_rate");
     return txn_go(t, TXN_REFUSE);
 }
 
@@ -202,13 +228,29 @@ static void read_forwarded(struct txn *t)
     t->client = arena_str(&t->x->arena, out_get(&o));
 }
 
+/* A client behind a trusted proxy has as many requests under way as another one has connections. */
+static int take_place(struct txn *t)
+{
+    uint64_t limit = txn_cfg(t)->limits.client_connections;
+    const struct proxy_forwarded *f = t->forwarded;
+    if (!limit || !f || f->n == 1)
+        return 0;
+    if (proxy_clients_take(t->worker->shared->clients, &f->chain[0], limit, &t->place) == 0)
+        return 0;
+    too_many(t);
+    return diag_set(&t->diag, ERR_TOO_MANY, "%.*s has %llu requests under way already",
+                    STR_ARG(t->client), (unsigned long long)limit);
+}
+
 /* The first reading of a client's request: carriers, service. */
 static int begin_route(struct txn *t)
 {
     struct h1_head *h = &t->x->head;
     read_forwarded(t);
     t->target = h->target;
-    int rc = txn_check_head(t);
+    int rc = take_place(t);
+    if (rc == 0)
+        rc = txn_check_head(t);
     if (rc < 0)
         return rc;
     rc = app_carriers_read(txn_cfg(t)->app, h, &t->x->arena, &t->carried, &t->diag);
@@ -431,11 +473,8 @@ enum txn_verdict step_peek(struct txn *t)
         t->kept_whole = true;
     if (rc == 0 || rc == ERR_LIMIT)
         return txn_go(t, t->is_leg ? TXN_PEER : TXN_ROUTE);
-    if (rc == ERR_AGAIN) {
-        if (txn_timed_out(t))
-            return txn_body_is_late(t);
-        return txn_wait(t, txn_cfg(t)->timeouts.client_body_ms);
-    }
+    if (rc == ERR_AGAIN)
+        return txn_wait_for_client(t);
     t->x->head.keep_alive = false; /* nobody knows where the next request begins */
     if (rc == ERR_BAD_REQUEST || rc == ERR_HEAD_TOO_LARGE || rc == ERR_NO_MEMORY)
         return txn_refuse(t, txn_body_is_bad(t, rc), "%s", err_text(rc));

@@ -84,6 +84,8 @@ static void finish(struct txn *t)
     rt_cancel(w->loop, &t->task);
     if (t->has_place)
         peer_leg_end(t->conf->peer, t->from_site);
+    if (t->place)
+        counter_give(t->place);
     list_remove(&t->link);
     proxy_scope_unref(&t->scope_read);
     proxy_conf_unref(&t->conf);
@@ -163,6 +165,8 @@ enum txn_verdict txn_go(struct txn *t, enum txn_state to)
 {
     t->state = to;
     t->progressed = true;
+    if (t->body_rate.since_ms)
+        proxy_rate_pause(&t->body_rate, rt_now_ms(t->worker->loop));
     return to == TXN_DONE ? TXN_END : TXN_AGAIN;
 }
 

@@ -1,15 +1,14 @@
 /* proxy/txn.h: one request, from its head to its access log line. Internal to proxy.
  *
- * A transaction is a table-driven machine (txn.c has the diagram). Steps look at what is there,
- * act, and say AGAIN (run the state it is in now), WAIT (until a stream, a timer or the queue wakes
- * it) or END. Nothing is freed in a step: txn_finish gives everything back.
- */
+ * A table-driven machine (txn.c has the diagram): steps look at what is there, act, and say AGAIN
+ * (run the state it is in now), WAIT (until a stream, a timer or the queue wakes it) or END. */
 #ifndef PROXY_TXN_H
 #define PROXY_TXN_H
 
 #include "app/carrier.h"
 #include "codec/json.h"
 #include "proxy/forwarded.h"
+#include "proxy/rate.h"
 #include "proxy/scopes.h"
 #include "proxy/worker.h"
 
@@ -67,11 +66,12 @@ struct txn {
     /* whom it comes from, and what it is for */
     struct str client;                 /* the address as text */
     struct proxy_forwarded *forwarded; /* what a trusted proxy says of it; NULL: there is none */
-    bool is_leg;                       /* it came from another site's Cheops */
-    bool is_protocol;                  /* it was a message of the peer protocol: not logged */
-    bool routed;                       /* carriers were read */
-    size_t from_site;                  /* is_leg */
-    bool has_place;                    /* is_leg: one of the site's places for legs is taken */
+    struct counter *place; /* behind a trusted proxy: one of its address is taken; or NULL */
+    bool is_leg;           /* it came from another site's Cheops */
+    bool is_protocol;      /* it was a message of the peer protocol: not logged */
+    bool routed;           /* carriers were read */
+    size_t from_site;      /* is_leg */
+    bool has_place;        /* is_leg: one of the site's places for legs is taken */
     const struct app_service *service;
     struct app_class class_;
     struct app_carried carried;
@@ -87,13 +87,14 @@ struct txn {
     /* the request's body */
     struct str kept; /* what was read ahead, in the arena */
     size_t kept_capacity, kept_sent;
-    size_t peek_limit;     /* how much PEEK reads */
-    bool kept_whole;       /* kept is all of the body */
-    bool continued;        /* Cheops itself answered 100-continue */
-    bool offering;         /* the body waits for the leg's 100 Continue */
-    bool body_gone;        /* bytes that were not kept have left: no other leg can have them */
-    bool request_done;     /* the leg has all of it, or takes no more */
-    uint64_t body_bytes;   /* taken from the client */
+    size_t peek_limit;   /* how much PEEK reads */
+    bool kept_whole;     /* kept is all of the body */
+    bool continued;      /* Cheops itself answered 100-continue */
+    bool offering;       /* the body waits for the leg's 100 Continue */
+    bool body_gone;      /* bytes that were not kept have left: no other leg can have them */
+    bool request_done;   /* the leg has all of it, or takes no more */
+    uint64_t body_bytes; /* taken from the client */
+    struct proxy_rate body_rate;
     uint64_t answer_bytes; /* payload of the answer */
 
     /* legs */
@@ -188,8 +189,7 @@ static inline bool txn_is_chain(const struct txn *t)
 void txn_leg_end(struct txn *t, unsigned status, int code);
 /* leg.c: the present leg ended without a status. `end` says whether the request may have run. */
 enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code);
-/* A final status came: decide what becomes of it. `head` borrows what `up` read, or is t->answer.
- */
+/* A final status came: what becomes of it. `head` borrows what `up` read, or is t->answer. */
 enum txn_verdict txn_leg_answered(struct txn *t, const struct h1_head *head, bool is_empty_select);
 /* Ends the use of the held answer's connection; it is kept if the rest of that answer is here. */
 void txn_drop_held(struct txn *t);
@@ -204,8 +204,8 @@ void txn_take_traceparent(struct txn *t);
 void txn_classify(struct txn *t);
 /* Whether more of the body is to be read ahead, up to limit: PEEK does it then. */
 bool txn_peek_wanted(struct txn *t, size_t limit);
-/* route.c: nothing of the client's body came in time: refuses. */
-enum txn_verdict txn_body_is_late(struct txn *t);
+/* route.c: waits for more of the client's body, or refuses when nothing or too little comes. */
+enum txn_verdict txn_wait_for_client(struct txn *t);
 /* route.c: says what is wrong with the client's body, or which limit it passes; gives the code. */
 int txn_body_is_bad(struct txn *t, int code);
 /* route.c: makes the identifiers of carrier 7 and remembers the scope under them, once. */
@@ -215,8 +215,7 @@ void txn_remember(struct txn *t);
 enum txn_verdict txn_end_here(struct txn *t);
 /* answer.c: writes the head of the answer and goes to ANSWER. */
 enum txn_verdict txn_answer_begin(struct txn *t, const struct h1_head *head);
-/* Copies the answer's head into the arena, t->answer, and goes on to its body. 0 or ERR_NO_MEMORY.
- */
+/* Copies the answer's head into the arena, t->answer; its body is next. 0 or ERR_NO_MEMORY. */
 int txn_keep_answer(struct txn *t, const struct h1_head *head);
 
 /* relay.c: moves payload from one connection to the other until one of them has to be waited for.

@@ -17,6 +17,7 @@
 #include "http/client.h"
 #include "peer/peer.h"
 #include "plan/plan.h"
+#include "proxy/clients.h"
 #include "proxy/memory.h"
 #include "proxy/meter.h"
 #include "rt/passed.h"
@@ -26,6 +27,7 @@ struct proxy_scopes;
 
 struct proxy_shared {
     struct proxy_memory *memory;    /* correlation identifiers */
+    struct proxy_clients *clients;  /* what each client's address has open */
     struct rt_log *access_log;      /* NULL: none */
     struct proxy_name_tables names; /* what is counted by name */
 };

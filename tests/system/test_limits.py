@@ -1,12 +1,17 @@
 """Every row of limits.def: what is within it passes, what is not gets an answer that names it."""
 import contextlib
 import json
+import resource
+import threading
+import time
 
 import pytest
-from support import Origin, refusal, render, serve, until
-from support.origin import read_request, send
+from support import DEADLINE_S, Origin, refusal, render, serve, until
+from support.origin import read_body, read_head, read_request, send, wait
 from support.peer import Caller, leg
 from support.tables import Covered
+from test_metrics import metrics
+from test_stream import is_sanitized
 
 pytestmark = pytest.mark.threads
 
@@ -204,6 +209,134 @@ def answers(site):
     with site.client() as c:
         return c.ask().status == 200
 
+
+@bounds.by("client_connections")
+def test_client_connections(make_site):
+    """Also over several loops. Who has too many is told so, and what is far too many is closed at once."""
+    site = make_site(serve(OK), config={"workers": 2, "limits": {"client_connections": 10}})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(site.client()) for _ in range(10)]
+        assert [c.ask().status for c in clients] == [200] * 10
+        with site.client() as over:
+            answer = over.ask()
+            refusal(answer, 429, "too-many", "limits.client_connections (10)")
+            assert answer.get("Retry-After") == "1"
+            over.expect_close()
+        elsewhere = stack.enter_context(site.client(source="127.0.0.2"))
+        assert elsewhere.ask().status == 200
+        clients[0].close()
+        until(lambda: answers(site), "a place to be free")
+    until(lambda: metrics(site).of("cheops_client_connections") == 0, "all to be gone")
+    assert metrics(site).of("cheops_client_connections_refused_total") >= 1
+
+
+def test_client_connections_far_over_the_limit_are_closed(make_site):
+    site = make_site(serve(OK), config={"workers": 1, "limits": {"client_connections": 10}})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(site.client()) for _ in range(10)]
+        assert [c.ask().status for c in clients] == [200] * 10
+        told = [stack.enter_context(site.client()) for _ in range(16)]
+        with site.client() as far_over, pytest.raises(ConnectionError):
+            far_over.request()
+            far_over.read_answer()
+        assert told[-1].ask().status == 429 and clients[0].ask().status == 200
+
+
+def test_requests_of_a_client_behind_a_proxy_are_counted(make_site):
+    """The proxy itself may have as many connections as it likes."""
+    go = threading.Event()
+    site = make_site([read_request, wait(go), send(OK)], config=lambda site: {
+        "workers": 1, "limits": {"client_connections": 2},
+        "listeners": [{"address": f"127.0.0.1:{site.port}", "trusted_proxies": ["127.0.0.1"]}]})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(site.client()) for _ in range(5)]
+        for c in clients[:2]:
+            c.request("GET", "/a/x", "X-Forwarded-For: 198.51.100.7")
+        until(lambda: len(site.service.requests) == 2, "two requests")
+        refusal(clients[2].ask("GET", "/a/x", "X-Forwarded-For: 198.51.100.7"), 429, "too-many", "198.51.100.7 has 2")
+        for c in clients[2:]:
+            c.request("GET", "/a/x", f"X-Forwarded-For: 198.51.100.{clients.index(c) + 10}")
+        until(lambda: len(site.service.requests) == 5, "others' requests")
+        go.set()
+        assert [c.read_answer().status for c in clients] == [200] * 5
+        assert clients[2].ask("GET", "/a/x", "X-Forwarded-For: 198.51.100.7").status == 200
+
+
+@bounds.by("body_rate")
+def test_body_rate(make_site):
+    """A byte now and then keeps client_body content, but not this."""
+    site = make_site(serve(OK), config={"workers": 1, "limits": {"body_rate": 1000000},
+                                        "timeouts": {"body_window": "1s"}})
+    with site.client() as c:
+        c.request("PUT", "/a/things/1", "Content-Length: 100000")
+        end = time.monotonic() + DEADLINE_S
+        while not c.input.has_more() and time.monotonic() < end:
+            c.send_apart(b"y")
+        refusal(c.read_answer(), 408, "request-timeout", "1000000 bytes a second", "limits.body_rate")
+
+
+def test_body_rate_is_not_the_services(make_site):
+    """The service takes nothing for longer than the window, and then all of it."""
+    go, size = threading.Event(), 30_000_000
+    site = make_site([read_head, wait(go), read_body, send(OK)], config={
+        "workers": 1, "limits": {"body_rate": 1000}, "timeouts": {"body_window": "1s"}})
+    with site.client() as c:
+        sender = threading.Thread(target=c.request, args=("PUT", "/a/things/1"), kwargs={"body": b"y" * size})
+        sender.start()
+        site.service.request()
+        passed = time.monotonic() + 2.5
+        until(lambda: time.monotonic() > passed, "some windows to pass")
+        assert site.transactions()[0]["state"] == "relay"
+        go.set()
+        sender.join(DEADLINE_S)
+        assert c.read_answer().status == 200
+    assert len(site.service.requests[0].body) == size
+
+
+# -- heads that do not end
+
+def trickle(make_site, n):
+    """So many connections that send a head byte by byte: what each holds while it is not whole."""
+    site = make_site(serve(OK), config={"workers": 2, "limits": {"connections": n + 100, "client_connections": 0},
+                                        "timeouts": {"client_head": "10m"}})
+    head = b"GET /a/x HTTP/1.1\r\nX: "
+    before = metrics(site).of("process_resident_memory_bytes")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(site.client()) for _ in range(n)]
+        for at in range(len(head)):
+            for c in clients:
+                c.send(head[at:at + 1])
+        clients[-1].wait_until_read()
+        until(lambda: metrics(site).of("cheops_client_connections") == n, "all connections")
+        each = (metrics(site).of("process_resident_memory_bytes") - before) / n
+        with site.client() as c:
+            assert c.ask().status == 200
+        for c in clients[::50]:
+            c.send(b"\r\nHost: h\r\n\r\n")
+            assert c.read_answer().status == 200
+    until(lambda: metrics(site).of("cheops_client_connections") == 0, "all to be gone")
+    return each
+
+
+def test_a_thousand_heads_that_come_byte_by_byte(make_site):
+    """None holds a buffer of 32 KiB."""
+    each = trickle(make_site, 1000)
+    assert each < 4096 or is_sanitized()
+
+
+@pytest.mark.long
+def test_ten_thousand_heads_that_come_byte_by_byte(make_site):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        each = trickle(make_site, min(10000, hard - 1000))
+        print(f"{each:.0f} bytes of each")
+        assert each < 4096 or is_sanitized()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# -- more connections
 
 def test_connections_far_over_the_limit_are_closed(make_site):
     site = make_site(serve(OK), config=limit(connections=10))

@@ -77,6 +77,17 @@ def test_client_head_is_for_the_whole_head(make_site):
         assert c.read_answer().status == 408
 
 
+@bounds.by("body_window")
+def test_body_window(make_site):
+    """Before it is over nobody asks how much has come; test_limits.py has the rest."""
+    site = make_site(serve(OK), config={"workers": 1, "limits": {"body_rate": 1048576},
+                                        "timeouts": {"body_window": "10m", "client_body": "300ms"}})
+    with site.client() as c:
+        c.request("PUT", "/a/things/1", "Content-Length: 10")
+        c.send_apart(b"1234")
+        refusal(c.read_answer(), 408, "request-timeout", "body", "timeouts.client_body")
+
+
 @bounds.by("client_body")
 @pytest.mark.parametrize("scope", [(), ("Scope: {a: Nantes}",), ("Scope: {a: Nantes ; Paris}",)])
 def test_client_body(make_sites, scope):

@@ -14,9 +14,10 @@ class Client:
             answer = c.read_answer()
     """
 
-    def __init__(self, port, tls=None, server_name="localhost", deadline_s=DEADLINE_S, address=ports.LOOPBACK):
+    def __init__(self, port, tls=None, server_name="localhost", deadline_s=DEADLINE_S, address=ports.LOOPBACK,
+                 source=None):
         self.port = port
-        self.sock = socket.create_connection((address, port), timeout=deadline_s)
+        self.sock = socket.create_connection((address, port), timeout=deadline_s, source_address=source and (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.own_port = self.sock.getsockname()[1]
         if tls:
