@@ -73,6 +73,9 @@ enum txn_verdict step_gather(struct txn *t);
 
 /* leg.c: whether the present leg can be tried at all: 0, or why not, with the diagnostic set. */
 int txn_can_try(struct txn *t);
+/* relay.c: what the Cheops-Error of another site's Cheops means for its leg: ERR_SITE_REFUSED when
+ * the service was not asked, else what became of the request, which may have been run. */
+int txn_code_of_refusal(struct str name);
 /* head.c: "200", "timeout", "down": how a leg ended. */
 void txn_put_leg_end(const struct txn_leg *leg, struct out *o);
 

@@ -193,21 +193,13 @@ static void take_list(struct txn *t, size_t i, const struct h1_head *head)
     go(t, leg, GATHER_LEG_BODY);
 }
 
-/* What another site's Cheops says itself of its service. */
-static int code_of_refusal(struct str name)
-{
-    if (str_eq(name, STR("service-timeout")))
-        return ERR_SITE_TIMEOUT;
-    return str_eq(name, STR("service-broken")) ? ERR_SERVICE_BROKEN : ERR_SITE_REFUSED;
-}
-
 static void final_answer(struct txn *t, size_t i, const struct h1_head *head)
 {
     struct gather_leg *leg = &t->gather->legs[i];
     size_t refused = h1_find(head, H1_CHEOPS_ERROR, 0);
     note(t, leg, head->status, 0);
     if (!is_local(t, leg) && refused < head->n_fields) {
-        gather_leg_failed(t, i, code_of_refusal(h1_value(head, refused)));
+        gather_leg_failed(t, i, txn_code_of_refusal(h1_value(head, refused)));
     } else if (gather_is_list(head)) {
         take_list(t, i, head);
     } else if (head->status == 200) {

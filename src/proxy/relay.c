@@ -1,5 +1,5 @@
 /* RELAY and INSPECT: the request flows to the leg until the head of its answer is there. */
-#include "proxy/txn.h"
+#include "proxy/gather.h"
 
 #include "codec/uri.h"
 
@@ -210,16 +210,14 @@ static bool interim_is_stuck(struct txn *t, enum txn_verdict *v)
     return true;
 }
 
-/* What another site's Cheops says itself is not the application's answer: nothing was run there,
- * or nobody knows. */
-static bool is_refusal(struct str code)
+int txn_code_of_refusal(struct str name)
 {
-    static const struct str unsure[] = {
-        {"service-timeout", 15}, {"service-broken", 14}, {"maybe-run", 9}, {"request-timeout", 15}};
-    for (size_t i = 0; i < COUNT_OF(unsure); i++)
-        if (str_eq(code, unsure[i]))
-            return false;
-    return true;
+    static const struct str late[] = {
+        {"service-timeout", 15}, {"request-timeout", 15}, {"maybe-run", 9}};
+    for (size_t i = 0; i < COUNT_OF(late); i++)
+        if (str_eq(name, late[i]))
+            return ERR_SITE_TIMEOUT;
+    return str_eq(name, STR("service-broken")) ? ERR_SERVICE_BROKEN : ERR_SITE_REFUSED;
 }
 
 /* A list of a chain that selects, and may be empty: its body has to be looked at. */
@@ -238,13 +236,15 @@ static bool wants_inspection(const struct txn *t, const struct h1_head *head)
 
 static enum txn_verdict peer_refused(struct txn *t, const struct h1_head *head, size_t field)
 {
-    struct str code = h1_value(head, field);
+    struct str name = h1_value(head, field);
+    int code = txn_code_of_refusal(name);
     if (!txn_is_chain(t))
         return txn_leg_answered(t, head, false); /* it names itself: passed on */
-    diag_set(&t->diag, ERR_SITE_REFUSED, "%.*s refused the leg: %.*s",
-             STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name), STR_ARG(code));
-    return txn_leg_failed(t, is_refusal(code) ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER,
-                          ERR_SITE_REFUSED);
+    diag_set(&t->diag, code, "the service %.*s at %.*s: its Cheops answered %.*s",
+             STR_ARG(t->service->name), STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name),
+             STR_ARG(name));
+    return txn_leg_failed(t, code == ERR_SITE_REFUSED ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER,
+                          code);
 }
 
 static enum txn_verdict final_answer(struct txn *t, const struct h1_head *head)

@@ -3,7 +3,8 @@ import json
 import signal
 
 import pytest
-from support import until
+from support import Origin, until
+from support.origin import hang, read_request, send
 
 pytestmark = pytest.mark.threads
 
@@ -96,6 +97,28 @@ def test_an_answer_that_was_passed_over_is_used_when_no_better_one_comes(make_si
     status, fields, _ = nantes.ask(path="/a/things/1?status=404", Scope="{a: Nantes ; Paris}")
     assert (status, fields["cheops-tried"]) == (404, "Nantes=404, Paris=down")
     paris.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("script, said", [
+    ([read_request, send(b"HTTP/9 what\r\n\r\n")], "broken"),
+    ([read_request, hang], "timeout"),
+    (None, "refused"),
+])
+def test_what_another_site_says_of_its_service_is_told_as_it_is(make_sites, script, said):
+    """The other site's Cheops answers, its service does not: the words are those of a service here."""
+    gone = Origin()
+    gone.stop()
+    services = {"Nantes": Origin(), "Paris": Origin(script) if script else gone}
+    nantes, _ = make_sites("Nantes", "Paris", services=lambda name: {"a": services[name]},
+                           config={"timeouts": {"service_head": "300ms"}})
+    status, fields, _ = nantes.ask(path="/a/things/1", Scope="{a: Paris ; Nantes}")
+    assert (status, fields["cheops-tried"]) == (200, f"Paris={said}, Nantes=200")
+    status, fields, body = nantes.ask("POST", "/a/things", b"{}", Scope="{a: Paris ; Nantes}")
+    if said == "refused":
+        assert (status, fields["cheops-tried"]) == (200, "Paris=refused, Nantes=200")
+    else:
+        assert (status, fields["cheops-error"], fields["cheops-tried"]) == (504, "maybe-run", f"Paris={said}")
+        assert "Paris" in json.loads(body)["detail"]
 
 
 @pytest.mark.parametrize("path", ["/a/things?name=nobody", "/a/things/1?status=404"])
