@@ -40,6 +40,14 @@ static void put_certificate(struct out *o, int64_t end)
             (long long)(left >= 0 ? left / DAY_S : (left - DAY_S + 1) / DAY_S));
 }
 
+static void put_clock(struct out *o, int64_t ahead_ms)
+{
+    if (ahead_ms == PEER_CLOCK_UNKNOWN)
+        OUT(o, ",\"clock_ms\":null");
+    else
+        out_fmt(o, ",\"clock_ms\":%lld", (long long)ahead_ms);
+}
+
 static struct str description(const struct admin_in *in, size_t site)
 {
     if (site == in->cfg->self)
@@ -71,6 +79,7 @@ static void put_site(const struct admin_in *in, size_t i, struct out *o)
     put_number(o, "heard_ms", heard != 0, now - heard);
     put_number(o, "rtt_us", is_measured, rtt);
     put_number(o, "jitter_us", is_measured, peer_sites_jitter_us(sites, i));
+    put_clock(o, is_self ? PEER_CLOCK_UNKNOWN : peer_clock_ms(in->peer, i));
     put_number(o, "connections", !is_self, is_self ? 0 : peer_connections_of(in->peer, i));
     put_number(o, "legs", !is_self, is_self ? 0 : peer_legs_of(in->peer, i));
     put_certificate(o, peer_not_after(in->peer, i));

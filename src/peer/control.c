@@ -1,4 +1,5 @@
 #include "peer/control.h"
+#include "codec/date.h"
 #include "peer/message.h"
 
 #include <stdlib.h>
@@ -163,6 +164,16 @@ static struct str body_of(const struct beat *b, const struct h1_head *head)
     return str_sub(http_unread(&b->conn->io), head->size, (size_t)head->length);
 }
 
+/* The answer was written half a round trip ago, in the middle of the second that its Date names, as
+ * far as anybody can know. */
+static void take_clock(struct beat *b, const struct h1_head *head)
+{
+    size_t field = h1_find(head, H1_DATE, 0);
+    int64_t seconds, written_us = (int64_t)(rt_wall_us() - (rt_mono_us() - b->asked_us) / 2);
+    if (field < head->n_fields && date_parse(h1_value(head, field), &seconds) == 0)
+        peer_take_clock(b->control->peer, b->site, seconds * 1000 + 500 - written_us / 1000);
+}
+
 static int read_heartbeat(struct beat *b, bool *keep)
 {
     struct h1_head head;
@@ -173,6 +184,7 @@ static int read_heartbeat(struct beat *b, bool *keep)
         return rc;
     struct peer_sites *sites = peer_sites_of(b->control->peer);
     peer_sites_sample(sites, b->site, (uint32_t)(rt_mono_us() - b->asked_us));
+    take_clock(b, &head);
     peer_take_heartbeat(b->control->peer, b->site, body_of(b, &head));
     *keep = head.keep_alive;
     end_answer(b, &head);

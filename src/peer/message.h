@@ -37,4 +37,7 @@ uint64_t peer_heartbeat_read(const struct cfg *cfg, struct peer_sites *sites, si
 void peer_write_heartbeat(struct peer *p, size_t to, struct out *o);
 void peer_take_heartbeat(struct peer *p, size_t from, struct str text);
 
+/* Keeps what peer_clock_ms says. */
+void peer_take_clock(struct peer *p, size_t from, int64_t ahead_ms);
+
 #endif

@@ -28,6 +28,7 @@ struct other {
     _Atomic uint32_t next_row;    /* where the row of round trips that it is told goes on */
     _Atomic uint32_t description; /* enum peer_description, of its last hello */
     _Atomic int64_t not_after;    /* of the certificate that it showed last; 0: none so far */
+    _Atomic int64_t clock_ms;     /* of its clock, less the one here; or PEER_CLOCK_UNKNOWN */
     _Atomic uint64_t list;        /* number of its revocation list; 0: none so far */
     struct place *place;
 };
@@ -82,6 +83,9 @@ static void take_over(struct peer *p, const struct peer *old)
         if (was >= 0)
             atomic_init(&p->others[i].not_after,
                         atomic_load_explicit(&old->others[was].not_after, memory_order_relaxed));
+        if (was >= 0)
+            atomic_init(&p->others[i].clock_ms,
+                        atomic_load_explicit(&old->others[was].clock_ms, memory_order_relaxed));
         if (was >= 0)
             atomic_init(&p->others[i].list,
                         atomic_load_explicit(&old->others[was].list, memory_order_relaxed));
@@ -161,6 +165,8 @@ int peer_create(struct peer **out, struct cfg *cfg, const struct peer *old, stru
                  ? peer_sites_create(&p->sites, cfg->n_sites, cfg->self, cfg->peers.suspect_ms,
                                      cfg->peers.down_ms, rt_mono_us() / 1000)
                  : ERR_NO_MEMORY;
+    for (size_t i = 0; rc == 0 && i < cfg->n_sites; i++)
+        atomic_init(&p->others[i].clock_ms, PEER_CLOCK_UNKNOWN);
     if (rc == 0)
         rc = find_places(p, old);
     if (rc == 0) {
@@ -226,6 +232,17 @@ int64_t peer_not_after(const struct peer *p, size_t site)
     if (site == p->cfg->self)
         return p->cfg->peers.server ? rt_tls_not_after(p->cfg->peers.server) : 0;
     return atomic_load_explicit(&p->others[site].not_after, memory_order_relaxed);
+}
+
+int64_t peer_clock_ms(const struct peer *p, size_t site)
+{
+    CHECK(site < p->cfg->n_sites);
+    return atomic_load_explicit(&p->others[site].clock_ms, memory_order_relaxed);
+}
+
+void peer_take_clock(struct peer *p, size_t from, int64_t ahead_ms)
+{
+    atomic_store_explicit(&p->others[from].clock_ms, ahead_ms, memory_order_relaxed);
 }
 
 /* ---- revocation */

@@ -52,6 +52,12 @@ enum peer_description peer_description_of(const struct peer *p, size_t site);
  * 1970; 0: none so far, or the links are plain. */
 int64_t peer_not_after(const struct peer *p, size_t site);
 
+#define PEER_CLOCK_UNKNOWN INT64_MIN
+/* By how many milliseconds a site's clock is ahead of the one here (negative: behind), as the Date
+ * of its last answer to a heartbeat tells, which counts in seconds: to half a second.
+ * PEER_CLOCK_UNKNOWN. */
+int64_t peer_clock_ms(const struct peer *p, size_t site);
+
 /* ---- the list of revoked certificates, which travels on control */
 
 /* The number of a site's list of the CA (rt/revoked.h): of this site the one in use, of others the

@@ -10,7 +10,8 @@ static enum txn_verdict write_peer_answer(struct txn *t, const struct peer_answe
         return txn_drop(t, ERR_CLIENT_GONE);
     if (a->close)
         t->x->head.keep_alive = false;
-    out_fmt(&o, "HTTP/1.1 %u %.*s\r\n", a->status, STR_ARG(h1_reason(a->status)));
+    out_fmt(&o, "HTTP/1.1 %u %.*s\r\nDate: %.*s\r\n", a->status, STR_ARG(h1_reason(a->status)),
+            STR_ARG(rt_http_date()));
     if (a->diag.code)
         out_fmt(&o, "Cheops-Error: %s\r\n", err_name(a->diag.code));
     if (!http_exchange_keeps(t->x))

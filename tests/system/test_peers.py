@@ -210,6 +210,26 @@ def test_the_wrong_site_at_an_address(make_sites, script, said):
         origin.stop()
 
 
+@pytest.mark.parametrize("ahead_s", [0, 3600, -90])
+def test_how_far_a_clock_is(make_sites, ahead_s):
+    origin = Origin(as_site("Paris", ahead_s=ahead_s))
+    try:
+        site = make_sites("Nantes", config=peers(Paris=origin.port))[0]
+        until(lambda: state_of(site, "Paris")["clock_ms"] is not None, "the first answer")
+        # Half a second is what a Date leaves open; the rest is for a machine that is busy between two of its reads.
+        assert abs(state_of(site, "Paris")["clock_ms"] - ahead_s * 1000) < 10000
+        assert state_of(site, "Nantes")["clock_ms"] is None
+    finally:
+        origin.stop()
+
+
+def test_answers_between_sites_have_a_date(make_sites):
+    nantes, paris = make_sites("Nantes", "Paris")
+    with Caller(nantes) as c:
+        assert c.greet("Paris").has("Date")
+    assert abs(state_of(paris, "Nantes")["clock_ms"]) < 10000
+
+
 @pytest.mark.parametrize("names, said", [
     (["URI:cheops://site/Lyon"], "its certificate bears the name Lyon"),
     (["URI:cheops://site/Nantes"], "this site's own name"),

@@ -1,10 +1,12 @@
 """The peer protocol (docs/peer-protocol.md) as its own implementation: another site, as a test wants it."""
 import base64
+import email.utils
 import json
 import pathlib
 import re
 import socket
 import ssl
+import time
 
 import yaml
 
@@ -57,14 +59,19 @@ class Caller(Client):
         return self.ask(method, target, f"Cheops-Leg: {leg(**members)}", *lines, body=body)
 
 
-def as_site(name, on_leg=render(200, b"{}"), **members):
+def date(ahead_s=0):
+    """The field Date of a clock that is ahead of the one here."""
+    return "Date: " + email.utils.formatdate(time.time() + ahead_s, usegmt=True)
+
+
+def as_site(name, on_leg=render(200, b"{}"), ahead_s=0, **members):
     """A script of an Origin: a site that greets as `name`, is alive, and answers legs with `on_leg` (bytes, or a
-    callable that is given the request)."""
+    callable that is given the request). Its clock is ahead."""
     def answer(request):
         if request.target == "/cheops/hello":
-            return render(200, hello(name, **members), "Content-Type: application/json")
+            return render(200, hello(name, **members), "Content-Type: application/json", date(ahead_s))
         if request.target == "/cheops/v1/heartbeat":
-            return render(200, b'{"row":{}}', "Content-Type: application/json")
+            return render(200, b'{"row":{}}', "Content-Type: application/json", date(ahead_s))
         return on_leg(request) if callable(on_leg) else on_leg
     return serve(answer)
 
