@@ -136,6 +136,7 @@ static const struct route {
     {"/metrics", get_metrics},
     {"/readyz", get_ready},
     {"/v1/", get_routes},
+    {"/v1/configuration", admin_get_configuration},
     {"/v1/explain", admin_get_explain},
     {"/v1/reload", admin_reload, true},
     {"/v1/sites", admin_get_sites},

@@ -9,8 +9,9 @@
  *   GET /metrics            OpenMetrics: docs/metrics.md
  *   POST /v1/reload         takes the configuration as it is in the files now; answers when it has
  *   GET /v1/                the list of these
+ *   GET /v1/configuration   which one it runs with: digests of what it has read, and when
  *   GET /v1/explain         ?scope=&method=&target=&service=&field=&format=text: the plan, not run
- *   GET /v1/sites           states, round trips, certificates, descriptions
+ *   GET /v1/sites           states, round trips, clocks, certificates, descriptions
  *   GET /v1/transactions    live ones, of every worker
  */
 #ifndef ADMIN_ADMIN_H

@@ -50,6 +50,7 @@ void admin_refuse(struct admin_request *r, unsigned status, const char *why);
 void admin_reload(struct admin_request *r);
 /* The reload goes on, and is waited for no longer. */
 void admin_end_reload(struct admin_request *r);
+void admin_get_configuration(struct admin_request *r);
 void admin_get_sites(struct admin_request *r);
 void admin_get_explain(struct admin_request *r);
 void admin_get_transactions(struct admin_request *r);

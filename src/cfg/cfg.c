@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#define DESCRIPTORS_BESIDE 256 /* listeners, logs, loops, links to other sites, the admin API */
+
 struct cfg *cfg_ref(struct cfg *c)
 {
     atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
@@ -51,6 +53,11 @@ const struct app_service *cfg_service_at(const struct cfg *c, unsigned port)
             return c->listeners[i].service;
     }
     return NULL;
+}
+
+uint64_t cfg_descriptors(const struct cfg *c, size_t workers)
+{
+    return 2 * c->limits.connections * workers + DESCRIPTORS_BESIDE;
 }
 
 long cfg_site_find(const struct cfg *c, struct str name)

@@ -38,12 +38,18 @@ enum cfg_keep_alive {
     CFG_KEEP_ALIVE_NEVER,
 };
 
+/* Files of a TLS end, as paths from here; absent where the key is left out. For reports. */
+struct cfg_tls {
+    struct str certificate, key, ca;
+};
+
 /* Where a service of this site is. */
 struct cfg_instance {
     const struct app_service *service;
     unsigned index;
-    struct rt_name *name;   /* host and port, or Unix path */
-    struct rt_tls *tls;     /* NULL: plain HTTP */
+    struct rt_name *name; /* host and port, or Unix path */
+    struct rt_tls *tls;   /* NULL: plain HTTP */
+    struct cfg_tls files;
     struct str server_name; /* SNI and verified name */
     struct str host;        /* of the URL, for `host: upstream` */
     bool host_upstream;     /* send the URL's host instead of the client's */
@@ -57,7 +63,8 @@ struct cfg_listener {
     struct rt_address address;
     const struct app_service *service; /* NULL: recognised by host and path */
     struct rt_tls *tls;                /* NULL: plain HTTP */
-    struct rt_ip_range *proxies;       /* that are believed about who the client is */
+    struct cfg_tls files;
+    struct rt_ip_range *proxies; /* that are believed about who the client is */
     size_t n_proxies;
     bool trusts_forwarded; /* what they write is Forwarded; else X-Forwarded-* */
     bool proxy_protocol;   /* and each connection begins with a header of it */
@@ -80,8 +87,9 @@ struct cfg_peers {
     struct str listen_text;
     struct rt_address listen;
     struct rt_tls *server, *client;
-    struct rt_revoked *revoked;  /* of both; NULL: plain */
-    struct str certificate, crl; /* paths, for reports; crl: also where a newer list is kept */
+    struct rt_revoked *revoked; /* of both; NULL: plain */
+    struct cfg_tls files;
+    struct str crl; /* a path: where a newer list is kept */
     uint32_t heartbeat_ms, suspect_ms, down_ms;
 };
 
@@ -90,6 +98,9 @@ struct cfg {
     struct arena arena;
     uint64_t generation; /* counts reloads */
     struct str file;
+    /* Of what was read, so that two snapshots can be compared (with app->digest for the
+     * description): the file; the certificates and CAs that it names. */
+    uint64_t digest, tls_digest;
     struct str site; /* the own name */
     struct app *app;
     struct str app_file;
@@ -129,6 +140,9 @@ void cfg_report(const struct diag *d, struct out *o);
 const struct cfg_instance *cfg_instance_of(const struct cfg *c, const struct app_service *service);
 /* The service that a TCP listener on this port is tied to; NULL: none. */
 const struct app_service *cfg_service_at(const struct cfg *c, unsigned port);
+/* How many descriptors it takes when each client that `connections` allows has a connection to a
+ * service, with so many workers. */
+uint64_t cfg_descriptors(const struct cfg *c, size_t workers);
 /* Index of a site by name, or -1. */
 long cfg_site_find(const struct cfg *c, struct str name);
 

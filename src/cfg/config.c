@@ -131,8 +131,10 @@ int cfg_read_with(const char *path, const char *application, struct cfg **out, s
     c->app_file = arena_str(&c->arena, str_of(application));
     struct yaml_reader r = {.file = path, .arena = &c->arena, .d = d, .context = c};
     int rc = cfg_file_read(path, &c->arena, &text, d);
-    if (rc == 0)
+    if (rc == 0) {
+        c->digest = cfg_digest(text);
         rc = yaml_parse(text, path, &c->arena, &top, d);
+    }
     if (rc == 0)
         rc = yaml_read(&r, top, &cfg_site_table, c);
     if (rc == 0 && arena_overflowed(&c->arena))

@@ -153,17 +153,16 @@ static int peers_tls(struct yaml_reader *r, const struct yaml *n, const struct p
         return yaml_error(
             n, r->file, r->d,
             "links between sites need certificate, key and ca (`cheops ca` makes them)");
-    p->certificate = cfg_file_relative(r->arena, r->file, x->tls.certificate);
+    p->files = cfg_find_tls(r, &x->tls);
     p->crl = cfg_file_relative(r->arena, r->file, x->crl);
-    struct str ca = cfg_file_relative(r->arena, r->file, x->tls.ca);
     struct diag d = {0};
-    if (rt_revoked_open(&p->revoked, ca.p, p->crl.p, &d) < 0)
+    if (rt_revoked_open(&p->revoked, p->files.ca.p, p->crl.p, &d) < 0)
         return yaml_error(n, r->file, r->d, "%s", d.message);
     struct rt_tls_config server = {
         .is_server = true, .require_peer = true, .only_1_3 = true, .revoked = p->revoked};
     struct rt_tls_config client = {.only_1_3 = true, .revoked = p->revoked};
-    int rc = cfg_make_tls(r, n, &x->tls, server, &p->server);
-    return rc < 0 ? rc : cfg_make_tls(r, n, &x->tls, client, &p->client);
+    int rc = cfg_make_tls(r, n, &p->files, server, &p->server);
+    return rc < 0 ? rc : cfg_make_tls(r, n, &p->files, client, &p->client);
 }
 
 /* The key that is out of order, or the one that is there. */

@@ -124,7 +124,8 @@ static int listener_tls(struct yaml_reader *r, const struct yaml *n, struct cfg_
     if (rc < 0)
         return rc;
     struct rt_tls_config what = {.is_server = true, .require_peer = t.ca.p != NULL};
-    return cfg_make_tls(r, n, &t, what, &l->tls);
+    l->files = cfg_find_tls(r, &t);
+    return cfg_make_tls(r, n, &l->files, what, &l->tls);
 }
 
 static int listener_address(struct yaml_reader *r, const struct yaml *n, struct cfg_listener *l)
@@ -263,7 +264,8 @@ static int instance_tls(struct yaml_reader *r, const struct instance_reading *x,
         return rc;
     if (!is_https)
         return x->tls ? yaml_error(x->tls, r->file, r->d, "tls, but the url is not https://") : 0;
-    return cfg_make_tls(r, x->tls ? x->tls : x->url, &t, (struct rt_tls_config){0}, &i->tls);
+    i->files = cfg_find_tls(r, &t);
+    return cfg_make_tls(r, x->tls ? x->tls : x->url, &i->files, (struct rt_tls_config){0}, &i->tls);
 }
 
 static int read_instance(struct yaml_reader *r, const struct yaml *key)

@@ -26,11 +26,9 @@ int cfg_find_service(struct yaml_reader *r, const struct yaml *at, struct str na
 void cfg_warn(struct yaml_reader *r, const struct yaml *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Files of TLS; absent where the key is left out. */
-struct cfg_tls {
-    struct str certificate, key, ca;
-};
-/* `what` but the files of `t`, loaded; errors and warnings stand at `at`. */
+/* The same files, seen from the configuration's folder. */
+struct cfg_tls cfg_find_tls(struct yaml_reader *r, const struct cfg_tls *t);
+/* `what` but the files of `t`, which were found, loaded; errors and warnings stand at `at`. */
 int cfg_make_tls(struct yaml_reader *r, const struct yaml *at, const struct cfg_tls *t,
                  struct rt_tls_config what, struct rt_tls **out) MUST_USE;
 

@@ -28,20 +28,40 @@ static void check_expiry(struct yaml_reader *r, const struct yaml *at, struct st
                  (long long)(left / DAY));
 }
 
+struct cfg_tls cfg_find_tls(struct yaml_reader *r, const struct cfg_tls *t)
+{
+    return (struct cfg_tls){
+        .certificate = cfg_file_relative(r->arena, r->file, t->certificate),
+        .key = cfg_file_relative(r->arena, r->file, t->key),
+        .ca = cfg_file_relative(r->arena, r->file, t->ca),
+    };
+}
+
+/* Adds a file to the digest of all of them. The key's is left out: it changes with its certificate,
+ * and a digest of a secret is nobody's. */
+static void add_digest(struct cfg *c, struct str path)
+{
+    struct arena arena;
+    struct str text;
+    arena_init(&arena, NULL, 0, 2 * CFG_FILE_MAX);
+    if (path.p && cfg_file_read(path.p, &arena, &text, NULL) == 0)
+        c->tls_digest = c->tls_digest * 31 + cfg_digest(text);
+    arena_fini(&arena);
+}
+
 int cfg_make_tls(struct yaml_reader *r, const struct yaml *at, const struct cfg_tls *t,
                  struct rt_tls_config what, struct rt_tls **out)
 {
     struct diag d = {0};
-    struct str certificate = cfg_file_relative(r->arena, r->file, t->certificate);
-    struct str key = cfg_file_relative(r->arena, r->file, t->key);
-    struct str ca = cfg_file_relative(r->arena, r->file, t->ca);
-    what.certificate = certificate.p;
-    what.key = key.p;
-    what.ca = ca.p;
+    what.certificate = t->certificate.p;
+    what.key = t->key.p;
+    what.ca = t->ca.p;
     what.alpn = "http/1.1";
-    check_key_file(r, at, key);
+    check_key_file(r, at, t->key);
     if (rt_tls_create(out, &what, &d) < 0)
         return yaml_error(at, r->file, r->d, "%s", d.message);
-    check_expiry(r, at, certificate, *out);
+    check_expiry(r, at, t->certificate, *out);
+    add_digest(cfg_of(r), t->certificate);
+    add_digest(cfg_of(r), t->ca);
     return 0;
 }

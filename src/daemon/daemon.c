@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #define RESOLVE_MS 30000
-#define FDS_BESIDE 256   /* listeners, logs, loops, links to other sites, the admin API */
 #define STOP_MS    10000 /* for the end itself, after the drain */
 
 /* ---- workers */
@@ -338,7 +337,7 @@ static int open_shared(struct daemon *x, struct diag *d)
 static void check_fds(const struct daemon *x)
 {
     uint64_t have = rt_fds_raise(), clients = x->cfg->limits.connections * x->n_threads;
-    uint64_t need = 2 * clients + FDS_BESIDE;
+    uint64_t need = cfg_descriptors(x->cfg, x->n_threads);
     if (have >= need)
         return;
     fprintf(stderr,

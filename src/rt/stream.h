@@ -177,8 +177,16 @@ struct rt_tls_config {
 int rt_tls_create(struct rt_tls **out, const struct rt_tls_config *c, struct diag *d) MUST_USE;
 struct rt_tls *rt_tls_ref(struct rt_tls *t);
 void rt_tls_unref(struct rt_tls **t);
-/* End of validity of the own certificate, seconds since 1970; 0: none. */
+/* Begin and end of validity of the own certificate, seconds since 1970; 0: none. */
+int64_t rt_tls_not_before(const struct rt_tls *t);
 int64_t rt_tls_not_after(const struct rt_tls *t);
+/* The last end of validity of what stands in `ca`; 0: there is none. */
+int64_t rt_tls_ca_not_after(const struct rt_tls *t);
+/* The own certificate's URI SANs, as rt_stream_peer_uri. */
+struct str rt_tls_own_uri(const struct rt_tls *t, struct str prefix, char *to, size_t n);
+/* Why `by`, a context of the other end, would not take the own certificate; "": it would. Static.
+ */
+const char *rt_tls_refusal(const struct rt_tls *t, const struct rt_tls *by);
 
 /* ---- listeners ------------------------------------------------------------------------------ */
 

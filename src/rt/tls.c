@@ -93,6 +93,7 @@ static int load_ca(struct rt_tls *t, const struct rt_tls_config *c, struct diag 
     } else {
         if (SSL_CTX_load_verify_file(t->ctx, c->ca) != 1)
             return rt_tls_refuse(d, "CA", c->ca);
+        t->has_ca = true;
         STACK_OF(X509_NAME) *names = c->is_server ? SSL_load_client_CA_file(c->ca) : NULL;
         if (names)
             SSL_CTX_set_client_CA_list(t->ctx, names); /* takes it */
@@ -204,9 +205,4 @@ void rt_tls_unref(struct rt_tls **out)
     SSL_CTX_free(t->ctx);
     rt_revoked_unref(&t->revoked);
     free(t);
-}
-
-int64_t rt_tls_not_after(const struct rt_tls *t)
-{
-    return t->not_after;
 }

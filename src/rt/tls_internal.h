@@ -7,13 +7,14 @@
 #include "rt/stream.h"
 
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdatomic.h>
 
 struct rt_tls {
     atomic_uint refs;
     SSL_CTX *ctx;
     struct rt_revoked *revoked; /* NULL: nothing is looked up */
-    bool is_server;
+    bool is_server, has_ca;     /* has_ca: of its own, not the system's */
     int64_t not_after;
     unsigned n_alpn;
     unsigned char alpn[32]; /* as it is sent: a length and a name */
@@ -24,6 +25,10 @@ int rt_tls_on_verify(int is_good, X509_STORE_CTX *store);
 
 /* Refuses a file: ERR_CONFIG with the reasons in OpenSSL's queue. */
 int rt_tls_refuse(struct diag *d, const char *what, const char *file);
+
+/* The first URI among a certificate's names (NULL: none) that begins with `prefix`, copied into
+ * to[n]; absent: none, or longer. */
+struct str rt_tls_find_uri(const GENERAL_NAMES *names, struct str prefix, char *to, size_t n);
 
 /* X509_verify_cert, with these lists. */
 int rt_revoked_verify(struct rt_revoked *r, X509_STORE_CTX *store);

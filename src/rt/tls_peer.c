@@ -1,9 +1,7 @@
 /* What a certificate says of the peer: a verified one who it is, another one who it says it is. */
 #include "rt/tls_internal.h"
 
-#include <openssl/x509v3.h>
-
-static struct str find_uri(const GENERAL_NAMES *names, struct str prefix, char *to, size_t n)
+struct str rt_tls_find_uri(const GENERAL_NAMES *names, struct str prefix, char *to, size_t n)
 {
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
@@ -27,7 +25,7 @@ static void name_of(X509 *certificate, struct out *o)
 {
     char memory[80];
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    struct str uri = find_uri(names, STR(""), memory, sizeof memory);
+    struct str uri = rt_tls_find_uri(names, STR(""), memory, sizeof memory);
     GENERAL_NAMES_free(names);
     int n = uri.p ? 0
                   : X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
@@ -71,7 +69,7 @@ struct str rt_stream_peer_uri(const struct rt_stream *s, struct str prefix, char
     if (!certificate)
         return STR_NULL;
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    struct str found = find_uri(names, prefix, to, n);
+    struct str found = rt_tls_find_uri(names, prefix, to, n);
     GENERAL_NAMES_free(names);
     return found;
 }

@@ -1,5 +1,6 @@
 """The admin socket: who may open it, who may change something, what it answers."""
 import grp
+import hashlib
 import json
 import os
 import pathlib
@@ -151,12 +152,33 @@ def test_a_group_that_the_daemon_is_not_in(open_folder):
 
 def test_routes_are_listed(make):
     site = make()
-    assert site.admin("/v1/")[1]["routes"] == ["/healthz", "/metrics", "/readyz", "/v1/", "/v1/explain", "/v1/reload",
-                                               "/v1/sites", "/v1/transactions"]
+    assert site.admin("/v1/")[1]["routes"] == ["/healthz", "/metrics", "/readyz", "/v1/",
+                                               "/v1/configuration", "/v1/explain", "/v1/reload", "/v1/sites",
+                                               "/v1/transactions"]
     for route in site.admin("/v1/")[1]["routes"]:
         assert site.daemon.ask(route)[0] == {"/v1/explain": 404, "/v1/reload": 405}.get(route, 200), route
     assert site.admin("/v1/none") == (404, {"error": "there is no such route; /v1/ lists them"})
     assert site.admin("/v1/explain?no=1")[1]["message"] == "there is no parameter 'no'"
+
+
+def digest(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()[:16]
+
+
+def test_which_configuration_it_runs_with(make):
+    site = make()
+    before = site.admin("/v1/configuration")[1]
+    digests = {"configuration": digest(site.daemon.config), "description": digest(TOP / "apps/example.yaml"),
+               "certificates": "0" * 16}
+    assert before == {"file": site.daemon.config, "site": "Nantes", "workers": 2, "read": before["read"],
+                      "digests": digests}
+    with open(site.daemon.config, "a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert site.admin("/v1/configuration")[1] == before
+    assert site.admin("/v1/reload", "POST")[0] == 200
+    after = site.admin("/v1/configuration")[1]
+    assert after["digests"] == {**digests, "configuration": digest(site.daemon.config)} != digests
+    assert after["read"] >= before["read"]
 
 
 def test_a_client_that_takes_nothing_does_not_hold_the_others(make):
