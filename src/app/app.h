@@ -7,6 +7,7 @@
 #ifndef APP_APP_H
 #define APP_APP_H
 
+#include "app/replication.h"
 #include "base/arena.h"
 #include "base/str.h"
 
@@ -61,6 +62,7 @@ struct app_rule {
     struct app_condition *conditions;
     size_t n_conditions;
     const struct app_type *type; /* NULL: a rule of the service itself (meta) */
+    int operation_number;        /* in the type's matrix; -1: its operations are not logged */
 };
 
 enum app_order { APP_ASCENDING, APP_DESCENDING };
@@ -92,6 +94,7 @@ struct app_type {
     bool can_replicate, can_cross;
     bool has_body_carrier;
     struct str path_carrier; /* variable of the item template that may carry "name@scope" */
+    struct app_replication replication;
 };
 
 /* Shape of Cheops' own errors towards a client of a service: a template with {status}, {reason},
@@ -117,6 +120,8 @@ struct app_service {
     size_t n_types;
     struct app_rule *rules; /* of the service and its types, in the order written */
     size_t n_rules;
+    struct app_reference *references; /* in requests and answers of all types; each has them too */
+    size_t n_references;
     struct app_errors errors;
     struct app_matcher *matcher;
 };
@@ -150,7 +155,9 @@ struct app {
     unsigned n_types;
     struct app_carriers carriers;
     struct app_propagate propagate;
-    struct app_errors errors; /* default of the services */
+    struct app_errors errors;  /* default of the services */
+    struct str *secret_fields; /* beside credentials: never stored, never part of an operation */
+    size_t n_secret_fields;
     uint64_t digest; /* of what peers must agree on, per application (design.md section 5) */
     /* names that a scope may use as keys: services, aliases, types, and "name.type" for each name
      * of a service; for checks */

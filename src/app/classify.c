@@ -122,22 +122,27 @@ static bool is_of_item(const struct app_template *t, const struct app_template *
     return true;
 }
 
-/* Index of the last variable of the item's template, where the rule's goes through it; else -1. */
-static ptrdiff_t id_segment(const struct app_rule *rule)
+ptrdiff_t app_id_segment(const struct app_rule *rule)
 {
     const struct app_template *item = rule->type ? &rule->type->item : NULL;
-    if (!item || !is_of_item(&rule->template_, item))
+    const struct app_template *own = &rule->template_;
+    if (!item || item->n == 0)
         return -1;
     ptrdiff_t at = (ptrdiff_t)item->n - 1;
     while (at >= 0 && !item->segments[at].is_variable)
         at--;
-    return at;
+    if (at < 0 || is_of_item(own, item))
+        return at;
+    for (size_t i = 0; i < own->n; i++)
+        if (own->segments[i].is_variable && str_eq(own->segments[i].text, item->segments[at].text))
+            return (ptrdiff_t)i;
+    return -1;
 }
 
 static void take_variables(const struct app_rule *rule, struct str path, struct app_class *out)
 {
     const struct app_template *t = &rule->template_;
-    ptrdiff_t id = id_segment(rule);
+    ptrdiff_t id = app_id_segment(rule);
     struct str segment;
     for (size_t i = 0; i < t->n && uri_segment(&path, &segment); i++) {
         if (!t->segments[i].is_variable || out->n_variables == APP_MAX_VARIABLES)

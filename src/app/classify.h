@@ -16,7 +16,7 @@ struct app_class {
     enum app_kind kind;          /* APP_OPAQUE when no rule matches */
     const struct app_rule *rule; /* NULL: opaque, or OPTIONS */
     const struct app_type *type; /* NULL: opaque, or meta of the service */
-    struct str id;               /* the last variable of the item template, as sent; absent: none */
+    struct str id;               /* of the resource, as sent; absent: none (app_id_segment) */
     size_t n_variables;
     struct str names[APP_MAX_VARIABLES];
     struct str values[APP_MAX_VARIABLES]; /* as sent, borrowed from the target */
@@ -42,6 +42,11 @@ struct app_request {
  * when the body, or as much of it as the limit allows, is there. */
 void app_classify(const struct app_service *service, const struct app_request *r,
                   struct app_class *out);
+
+/* The number of the segment in a rule's path that is the identifier of a resource of its type: the
+ * place of the item template's last variable where the path begins as the item does, else the
+ * variable of that name. -1: the path names no resource. */
+ptrdiff_t app_id_segment(const struct app_rule *rule);
 
 /* Which service a request on a listener that is not tied to one is for: by host (a name before a
  * pattern, a longer pattern before a shorter one), then longest prefix on a '/' border. `host` may

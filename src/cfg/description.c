@@ -7,6 +7,8 @@
 #include "codec/h1.h"
 #include "codec/json.h"
 
+#include <limits.h>
+
 #define MAX_NAME    63
 #define MAX_ALIASES 16
 
@@ -49,6 +51,8 @@ struct type_reading {
     struct app_type type; /* first: `read` functions take it */
     unsigned ids;
     bool only_operations;
+    unsigned standard; /* bits of the standard operations */
+    struct description_replication replication;
 };
 
 static int read_collection(struct yaml_reader *r, const struct yaml *n, void *o)
@@ -129,8 +133,37 @@ static const struct yaml_key type_keys[] = {
      .text = "variable of the item's path that may carry a scope"},
     {"only_operations", YAML_TRUTH, offsetof(struct type_reading, only_operations),
      .value = "false", .text = "the standard operations are left out"},
+    {"standard", YAML_CHOICES, offsetof(struct type_reading, standard),
+     .choices = DESCRIPTION_STANDARD,
+     .text = "those of the standard operations that it has; left out: all of them"},
     {"operations", YAML_READ_LIST, .read = description_read_rules, .table = &description_rule_table,
      .text = "operations, tried before the standard ones"},
+    {"resolution", YAML_READ_LIST, .read = description_read_resolution,
+     .table = &description_resolution_table,
+     .text = "what becomes of two operations; a pair that it has nothing of is in the standard "
+             "matrix"},
+    {"remake", YAML_TRUTH, offsetof(struct type_reading, replication.can_remake), .value = "false",
+     .text = "a create may be run again where it ran already, after a delete"},
+    {"marker", YAML_READ_LIST, .read = description_read_markers, .table = &description_marker_table,
+     .text = "by what a create that got no answer finds again what it made; left out: by "
+             "`client_id`"},
+    {"transfer", YAML_PART, offsetof(struct type_reading, replication),
+     .table = &description_transfer_table,
+     .text = "how the state is read at one site and written at another"},
+    {"visible", YAML_TEXT, offsetof(struct type_reading, type.replication.visible),
+     .noun = "text with {site} and {id} in it", .check = description_is_visible,
+     .text = "the identifier that clients see where sites give their own; left out: {site}-{id}"},
+    {"volatile", YAML_TEXTS, offsetof(struct type_reading, type.replication.ignored),
+     offsetof(struct type_reading, type.replication.n_ignored), .noun = "JSON Pointer",
+     .check = description_is_pointer,
+     .text = "what legitimately differs between replicas; ignored where states are compared"},
+    {"links", YAML_TEXTS, offsetof(struct type_reading, type.replication.links),
+     offsetof(struct type_reading, type.replication.n_links), .noun = "JSON Pointer",
+     .check = description_is_pointer,
+     .text = "URLs in answers, whose paths hold identifiers as a request's path does"},
+    {"references", YAML_READ_LIST, .read = description_read_references,
+     .table = &description_reference_table,
+     .text = "where identifiers of other resources stand in its requests and answers"},
 };
 static const struct yaml_table type_table = {"resource type", type_keys, COUNT_OF(type_keys)};
 
@@ -145,12 +178,25 @@ static int check_list(struct yaml_reader *r, const struct yaml *type, const stru
                       "next needs a marker, and the id of an item");
 }
 
+static int add_standard(struct yaml_reader *r, const struct yaml *key, const struct type_reading *t)
+{
+    const struct yaml *listed = yaml_get(key->value, STR("standard"));
+    if (t->only_operations && listed)
+        return yaml_error(listed, r->file, r->d,
+                          "only_operations leaves out what 'standard' lists");
+    if (t->only_operations)
+        return 0;
+    return description_add_standard_rules(r, key, listed ? t->standard : UINT_MAX);
+}
+
 static int read_type(struct yaml_reader *r, const struct yaml *key, struct app_type *type)
 {
     struct description *x = description_of(r);
     struct type_reading t = {.type = {.name = key->text}};
     size_t rules = x->service->n_rules;
     int rc = check_name(r, key, "type");
+    x->n_operations = 0;
+    x->replication = &t.replication;
     if (rc < 0)
         return rc;
     type->name = key->text;
@@ -158,8 +204,8 @@ static int read_type(struct yaml_reader *r, const struct yaml *key, struct app_t
     x->collection = &t.type.collection;
     x->item = &t.type.item;
     rc = yaml_read(r, key->value, &type_table, &t);
-    if (rc == 0 && !t.only_operations)
-        rc = description_add_standard_rules(r, key);
+    if (rc == 0)
+        rc = add_standard(r, key, &t);
     if (rc == 0)
         rc = check_list(r, key->value, &t.type);
     if (rc == 0 && t.type.has_body_carrier && !x->app->carriers.body_pointer.p)
@@ -168,8 +214,10 @@ static int read_type(struct yaml_reader *r, const struct yaml *key, struct app_t
     if (rc == 0 && x->service->n_rules == rules)
         rc = yaml_error(key, r->file, r->d, "the type '%.*s' has no collection, item or operation",
                         STR_ARG(key->text));
-    x->type = NULL;
     t.type.ids_unique = t.ids == 1;
+    if (rc == 0)
+        rc = description_finish_type(r, key, &t.type);
+    x->type = NULL;
     t.type.index = x->app->n_types++;
     *type = t.type;
     return rc;
@@ -264,6 +312,9 @@ static const struct yaml_key service_keys[] = {
      .text = "shape of Cheops' own errors to its clients; left out: the application's"},
     {"operations", YAML_READ_LIST, .read = description_read_rules, .table = &description_rule_table,
      .text = "operations of the service itself (versions, discovery), tried before its types'"},
+    {"references", YAML_READ_LIST, .read = description_read_references,
+     .table = &description_reference_table,
+     .text = "where identifiers of resources stand in the requests and answers of all its types"},
     {"types", YAML_READ_MAP, .read = read_types, .table = &type_table,
      .text = "its resource types"},
 };
@@ -338,6 +389,9 @@ static const struct yaml_key app_keys[] = {
      .text = "how a scope arrives, beside the fields, path prefix and baggage that always work"},
     {"propagate", YAML_READ_PART, .read = description_read_propagate,
      .table = &description_propagate_table, .text = "carriers that are set towards services"},
+    {"secret", YAML_TEXTS, offsetof(struct app, secret_fields),
+     offsetof(struct app, n_secret_fields), .noun = "field name", .check = description_is_field,
+     .text = "fields that are never stored, beside Authorization, Cookie and `credentials`"},
     {"services", YAML_READ_MAP, .read = read_services, .table = &service_table, .required = true,
      .text = "the services"},
 };
@@ -440,6 +494,8 @@ int cfg_read_app(const char *path, struct arena *arena, struct app **out, struct
         rc = check_services(&r, app);
     if (rc == 0)
         rc = collect_keys(&r, app);
+    if (rc == 0)
+        rc = description_finish_replication(&r, app);
     if (rc < 0)
         return rc;
     app->file = arena_str(arena, str_of(path));

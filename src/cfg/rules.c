@@ -144,6 +144,7 @@ static int read_when(struct yaml_reader *r, const struct yaml *n, void *object)
 struct rule_reading {
     struct app_rule rule; /* first: `read` functions take it */
     unsigned kind;
+    struct description_effects effects;
 };
 
 static const struct yaml_key rule_keys[] = {
@@ -159,10 +160,30 @@ static const struct yaml_key rule_keys[] = {
      .text = "its path; of a type it may begin with {item} or {collection}"},
     {"when", YAML_READ_LIST, .read = read_when, .table = &condition_table,
      .text = "conditions that must all hold"},
+    {"replaces", YAML_TRUTH, offsetof(struct rule_reading, effects.replaces),
+     .text = "it writes the whole state, whatever it was; left out: true of PUT item"},
+    {"overwrites", YAML_TRUTH, offsetof(struct rule_reading, effects.overwrites),
+     .text = "it writes what it carries, whatever was there, and may be run again; left out: true "
+             "of PUT, DELETE, and PATCH (a merge patch)"},
+    {"makes", YAML_TRUTH, offsetof(struct rule_reading, effects.makes), .value = "false",
+     .text = "what replaces the whole state also makes a resource that is missing"},
+    {"commutes", YAML_TEXTS, offsetof(struct rule_reading, effects.commutes),
+     offsetof(struct rule_reading, effects.n_commutes), .noun = "name",
+     .check = description_is_name,
+     .text = "operations of the type, itself among them if so, that may run before or after it "
+             "with the same result"},
+    {"done", YAML_TEXTS, offsetof(struct rule_reading, effects.done),
+     offsetof(struct rule_reading, effects.n_done), .most = APP_MAX_DONE, .noun = "status code",
+     .check = description_is_status,
+     .text = "answers that count as done, beside 2xx, and 404 to what deletes"},
+    {"replicated", YAML_TRUTH, offsetof(struct rule_reading, effects.is_replicated),
+     .value = "true", .text = "false: it concerns one site, and is not logged"},
 };
 const struct yaml_table description_rule_table = {"operation", rule_keys, COUNT_OF(rule_keys)};
 
-static int add_rule(struct yaml_reader *r, const struct yaml *place, const struct app_rule *rule)
+/* `node` is the mapping of the operation; NULL: it is a standard one, which the type has. */
+static int add_rule(struct yaml_reader *r, const struct yaml *place, const struct yaml *node,
+                    const struct rule_reading *read)
 {
     struct description *x = description_of(r);
     struct app_service *s = x->service;
@@ -170,12 +191,13 @@ static int add_rule(struct yaml_reader *r, const struct yaml *place, const struc
         return yaml_error(place, r->file, r->d, "a service has more than %d operations",
                           DESCRIPTION_MAX_RULES);
     struct app_rule *added = &s->rules[s->n_rules];
-    *added = *rule;
+    *added = read->rule;
     added->type = x->type;
+    added->operation_number = -1;
     added->template_.line = place->line;
     added->template_.column = place->column;
     x->places[s->n_rules++] = place;
-    return 0;
+    return description_add_effects(r, node, added, &read->effects);
 }
 
 int description_read_rules(struct yaml_reader *r, const struct yaml *n, void *o)
@@ -187,7 +209,7 @@ int description_read_rules(struct yaml_reader *r, const struct yaml *n, void *o)
         rc = yaml_read(r, i, &description_rule_table, &x);
         x.rule.kind = (enum app_kind)x.kind;
         if (rc == 0)
-            rc = add_rule(r, i, &x.rule);
+            rc = add_rule(r, i, i, &x);
     }
     return rc;
 }
@@ -205,13 +227,14 @@ static bool is_replaced(const struct description *x, const struct app_rule *stan
     return false;
 }
 
-int description_add_standard_rules(struct yaml_reader *r, const struct yaml *at)
+int description_add_standard_rules(struct yaml_reader *r, const struct yaml *at, unsigned which)
 {
     static const struct {
         struct str name, method;
         enum app_kind kind;
         bool on_item;
     } standard[] = {
+        /* in the order of DESCRIPTION_STANDARD */
         {{"create", 6}, {"POST", 4}, APP_CREATE, false},
         {{"list", 4}, {"GET", 3}, APP_LIST, false},
         {{"read", 4}, {"GET", 3}, APP_READ, true},
@@ -223,12 +246,13 @@ int description_add_standard_rules(struct yaml_reader *r, const struct yaml *at)
     int rc = 0;
     for (size_t i = 0; i < COUNT_OF(standard) && rc == 0; i++) {
         const struct app_template *t = standard[i].on_item ? x->item : x->collection;
-        struct app_rule rule = {.operation = standard[i].name,
-                                .method = standard[i].method,
-                                .kind = standard[i].kind,
-                                .template_ = *t};
-        if (t->n && !is_replaced(x, &rule))
-            rc = add_rule(r, at, &rule);
+        struct rule_reading read = {.rule = {.operation = standard[i].name,
+                                             .method = standard[i].method,
+                                             .kind = standard[i].kind,
+                                             .template_ = *t},
+                                    .effects = {.is_replicated = true}};
+        if (t->n && which >> i & 1 && !is_replaced(x, &read.rule))
+            rc = add_rule(r, at, NULL, &read);
     }
     return rc;
 }

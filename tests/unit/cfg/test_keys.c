@@ -193,7 +193,7 @@ static void test_kinds(void **state)
             for (size_t k = 0; k < tables[i]->n; k++) {
                 const char *choices = tables[i]->keys[k].choices;
                 struct str rest = str_of(choices), one;
-                if (!choices || !str_starts(rest, STR("create|")))
+                if (!choices || !str_starts(rest, STR("create|read|")))
                     continue;
                 found++;
                 for (unsigned kind = 0; kind < APP_KINDS; kind++) {
