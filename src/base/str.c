@@ -36,22 +36,22 @@ bool str_split(struct str *rest, char sep, struct str *piece)
     return true;
 }
 
-static int digit_value(char c)
+/* 16 and above: none. */
+static unsigned digit_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+    unsigned digit = (unsigned char)c - (unsigned)'0';
+    unsigned letter = ((unsigned char)c | 0x20u) - 'a';
+    return digit <= 9 ? digit : letter <= 5 ? letter + 10 : 16;
 }
 
-static int parse_number(struct str s, unsigned radix, uint64_t max, uint64_t *out)
+static inline int parse_number(struct str s, unsigned radix, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;
     bool may_overflow = s.n > 15; /* fifteen digits of either radix are below 2^60 */
     if (s.n == 0)
         return ERR_INVALID;
     for (size_t i = 0; i < s.n; i++) {
-        unsigned d = (unsigned)digit_value(s.p[i]);
+        unsigned d = digit_value(s.p[i]);
         if (d >= radix || (may_overflow && value > (UINT64_MAX - d) / radix))
             return ERR_INVALID;
         value = value * radix + d;

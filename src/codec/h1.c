@@ -2,36 +2,47 @@
 #include "base/check.h"
 #include "codec/h1_scan.h"
 
+#define LONGEST_NAME 18
+
+/* A name in lower case, with zeros behind it: 16 bytes of it can be compared at once. */
+struct known_name {
+    char text[LONGEST_NAME + 1];
+};
+
 static const struct {
-    struct str name;
+    struct known_name name;
     bool hop;
 } field_names[H1_FIELD_IDS] = {
-#define H1_FIELD(id, name, hop) [H1_##id] = {{name, sizeof(name) - 1}, hop},
+#define H1_FIELD(id, name, hop) [H1_##id] = {{name}, hop},
 #include "codec/h1_fields.def"
 #undef H1_FIELD
 };
 
-/* The ids whose names have a given length, so that a name is compared with few others. A unit test
- * holds it against h1_fields.def. */
-#define LONGEST_NAME 18
-static const unsigned char ids_by_length[LONGEST_NAME + 1][4] = {
-    [2] = {H1_TE},
-    [3] = {H1_VIA},
-    [4] = {H1_HOST, H1_DATE, H1_LINK},
-    [5] = {H1_SCOPE},
-    [6] = {H1_EXPECT, H1_SERVER},
-    [7] = {H1_X_SCOPE, H1_UPGRADE, H1_TRAILER, H1_BAGGAGE},
-    [8] = {H1_LOCATION},
-    [9] = {H1_FORWARDED},
-    [10] = {H1_CONNECTION, H1_KEEP_ALIVE, H1_TRACESTATE, H1_CHEOPS_LEG},
-    [11] = {H1_TRACEPARENT, H1_CHEOPS_SITE, H1_RETRY_AFTER},
-    [12] = {H1_CONTENT_TYPE, H1_MAX_FORWARDS, H1_CHEOPS_ERROR},
-    [14] = {H1_CONTENT_LENGTH},
-    [15] = {H1_X_FORWARDED_FOR},
-    [16] = {H1_PROXY_CONNECTION, H1_X_FORWARDED_HOST, H1_CONTENT_LOCATION},
-    [17] = {H1_TRANSFER_ENCODING, H1_X_FORWARDED_PROTO},
-    [18] = {H1_X_FORWARDED_PREFIX},
+/* The id by a name's length and the low bits of its second character, which are the same in either
+ * case and tell names of one length apart: a name is compared with one other. A unit test holds it
+ * against h1_fields.def. */
+#define BY(c) [(c)&15]
+static const unsigned char ids_by_name[LONGEST_NAME + 1][16] = {
+    [2] = {BY('e') = H1_TE},
+    [3] = {BY('i') = H1_VIA},
+    [4] = {BY('o') = H1_HOST, BY('a') = H1_DATE, BY('i') = H1_LINK},
+    [5] = {BY('c') = H1_SCOPE},
+    [6] = {BY('x') = H1_EXPECT, BY('e') = H1_SERVER},
+    [7] = {BY('-') = H1_X_SCOPE, BY('p') = H1_UPGRADE, BY('r') = H1_TRAILER, BY('a') = H1_BAGGAGE},
+    [8] = {BY('o') = H1_LOCATION},
+    [9] = {BY('o') = H1_FORWARDED},
+    [10] = {BY('o') = H1_CONNECTION, BY('e') = H1_KEEP_ALIVE, BY('r') = H1_TRACESTATE,
+            BY('h') = H1_CHEOPS_LEG},
+    [11] = {BY('r') = H1_TRACEPARENT, BY('h') = H1_CHEOPS_SITE, BY('e') = H1_RETRY_AFTER},
+    [12] = {BY('o') = H1_CONTENT_TYPE, BY('a') = H1_MAX_FORWARDS, BY('h') = H1_CHEOPS_ERROR},
+    [14] = {BY('o') = H1_CONTENT_LENGTH},
+    [15] = {BY('-') = H1_X_FORWARDED_FOR},
+    [16] = {BY('r') = H1_PROXY_CONNECTION, BY('-') = H1_X_FORWARDED_HOST,
+            BY('o') = H1_CONTENT_LOCATION},
+    [17] = {BY('r') = H1_TRANSFER_ENCODING, BY('-') = H1_X_FORWARDED_PROTO},
+    [18] = {BY('-') = H1_X_FORWARDED_PREFIX},
 };
+#undef BY
 
 static const struct {
     struct str text;
@@ -115,30 +126,36 @@ static uint64_t lower_word(const char *p)
     return word | UINT64_C(0x2020202020202020);
 }
 
-/* Whether n bytes are a known name, which is in lower case and has letters and '-' only: the bit
- * that makes a letter small makes no other character one of those, control characters left out. */
-static bool is_name(const char *p, size_t n, const char *known)
+/* Whether a name is a known one of its length, which has letters and '-' only: the bit that makes a
+ * letter small makes no other character one of those, control characters left out. What lies behind
+ * the name may be read up to `end`. */
+static inline bool is_name(struct str s, const struct known_name *known, const char *end)
 {
-    if (n >= 8) { /* in words that overlap; at most 24 bytes */
-        bool same = lower_word(p) == lower_word(known) &&
-                    lower_word(p + n - 8) == lower_word(known + n - 8);
-        return same && (n <= 16 || lower_word(p + 8) == lower_word(known + 8));
+#ifdef __SSE2__
+    if (s.n <= 16 && end - s.p >= 16) {
+        __m128i x = _mm_or_si128(h1_load(s.p), _mm_set1_epi8(0x20));
+        int same = _mm_movemask_epi8(_mm_cmpeq_epi8(x, h1_load(known->text)));
+        return (~(unsigned)same & ((1u << s.n) - 1)) == 0;
     }
-    for (size_t i = 0; i < n; i++)
-        if ((p[i] | 0x20) != known[i])
+#endif
+    if (s.n >= 8) { /* in words that overlap; at most 24 bytes */
+        bool same = lower_word(s.p) == lower_word(known->text) &&
+                    lower_word(s.p + s.n - 8) == lower_word(known->text + s.n - 8);
+        return same && (s.n <= 16 || lower_word(s.p + 8) == lower_word(known->text + 8));
+    }
+    for (size_t i = 0; i < s.n; i++)
+        if ((s.p[i] | 0x20) != known->text[i])
             return false;
     return true;
 }
 
-static unsigned char find_id(struct str name)
+/* A colon stands behind the name: it has a second character. */
+static inline unsigned char find_id(struct str name, const char *end)
 {
     if (name.n > LONGEST_NAME)
         return H1_OTHER;
-    const unsigned char *ids = ids_by_length[name.n];
-    for (int k = 0; k < 4 && ids[k]; k++)
-        if (is_name(name.p, name.n, field_names[ids[k]].name.p))
-            return ids[k];
-    return H1_OTHER;
+    unsigned char id = ids_by_name[name.n][name.p[1] & 15];
+    return id && is_name(name, &field_names[id].name, end) ? id : H1_OTHER;
 }
 
 /* field-line = field-name ":" OWS field-value OWS CRLF. Returns where the next line begins, NULL
@@ -163,7 +180,7 @@ static const char *parse_field(const char *base, const char *p, const char *end,
         last--;
     f->value = (uint32_t)(value - base);
     f->value_len = (uint32_t)(last - value);
-    f->id = find_id((struct str){name, f->name_len});
+    f->id = find_id((struct str){name, f->name_len}, end);
     f->drop = field_names[f->id].hop;
     f->cut = false;
     return p + 2;
@@ -174,22 +191,30 @@ static int parse_fields(struct h1_head *h, const char *p, struct h1_field *field
                         size_t max_fields, const char **why)
 {
     const char *end = h->base + h->size;
-    h->fields = fields;
-    h->n_fields = 0;
+    size_t n = 0;
+    uint64_t present = 0, repeated = 0;
     while (end - p >= 2 && (p[0] != '\r' || p[1] != '\n')) {
-        if (h->n_fields == max_fields)
+        if (n == max_fields)
             return fail(ERR_HEAD_TOO_LARGE, why, "too many fields");
-        const char *next = parse_field(h->base, p, end, &fields[h->n_fields]);
+        const char *next = parse_field(h->base, p, end, &fields[n]);
         if (!next)
             return memchr(p, '\n', (size_t)(end - p))
                        ? fail(ERR_BAD_REQUEST, why, "a field line is malformed")
                        : ERR_MORE;
-        h->present |= UINT64_C(1) << fields[h->n_fields].id;
-        h->n_fields++;
+        uint64_t bit = UINT64_C(1) << fields[n].id;
+        if (!(present & bit))
+            h->first[fields[n].id] = (uint8_t)n;
+        repeated |= present & bit;
+        present |= bit;
+        n++;
         p = next;
     }
     if (end - p < 2)
         return ERR_MORE;
+    h->fields = fields;
+    h->n_fields = (uint32_t)n;
+    h->present = present;
+    h->repeated = repeated;
     h->size = (uint32_t)(p + 2 - h->base);
     return 0;
 }
@@ -228,16 +253,18 @@ static void drop_named(struct h1_head *h, struct str name)
 /* Of the options that mean something themselves only `close` could be a field that is not known. */
 static void read_options(struct h1_head *h, struct str list, struct connection_options *o)
 {
+    static const struct known_name keep = {"keep-alive"}, upgrade = {"upgrade"}, close = {"close"};
+    const char *end = h->base + h->size;
     struct str piece;
     while (o->n <= MAX_CONNECTION_OPTIONS && str_split(&list, ',', &piece)) {
         struct str option = str_trim(piece);
         o->n++;
-        if (option.n == 10 && is_name(option.p, 10, "keep-alive")) {
+        if (option.n == 10 && is_name(option, &keep, end)) {
             o->keep = true;
-        } else if (option.n == 7 && is_name(option.p, 7, "upgrade")) {
+        } else if (option.n == 7 && is_name(option, &upgrade, end)) {
             o->upgrade = true;
         } else {
-            o->close |= option.n == 5 && is_name(option.p, 5, "close");
+            o->close |= option.n == 5 && is_name(option, &close, end);
             drop_named(h, option);
         }
     }
@@ -310,22 +337,12 @@ static int parse_version(struct str s, unsigned *minor, const char **why)
     return 0;
 }
 
-static bool is_target(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] <= 0x20 || (unsigned char)s.p[i] >= 0x7f || s.p[i] == '#')
-            return false;
-    return s.n > 0;
-}
-
 /* request-target (RFC 9112 section 3.2). */
 static int parse_target(struct h1_head *h, const char **why)
 {
     struct str t = h->target;
     if (h->method == H1_CONNECT)
         return fail(ERR_METHOD_UNSUPPORTED, why, "CONNECT is not served here");
-    if (!is_target(t))
-        return fail(ERR_BAD_REQUEST, why, "the request target is malformed");
     if (t.p[0] == '/')
         return 0;
     if (str_eq(t, STR("*")))
@@ -397,16 +414,21 @@ static int parse_request_line(struct h1_head *h, const char **next, const char *
     struct str line;
     if (first_line(h, &line, next) < 0)
         return ERR_MORE;
-    ptrdiff_t first = str_find(line, ' ');
-    ptrdiff_t second = first < 0 ? -1 : str_find(str_from(line, (size_t)first + 1), ' ');
-    if (second < 0)
+    const char *end = line.p + line.n, *method_end = h1_scan_token(line.p, end);
+    if (method_end == end)
         return fail(ERR_BAD_REQUEST, why, "the request line is malformed");
-    h->method_text = str_sub(line, 0, (size_t)first);
-    h->target = str_sub(line, (size_t)first + 1, (size_t)second);
-    if (!h1_is_token(h->method_text))
+    if (method_end == line.p || *method_end != ' ')
         return fail(ERR_BAD_REQUEST, why, "the method is malformed");
+    const char *target = method_end + 1, *target_end = h1_scan_target(target, end);
+    if (target_end == end)
+        return fail(ERR_BAD_REQUEST, why, "the request line is malformed");
+    if (target_end == target || *target_end != ' ')
+        return fail(ERR_BAD_REQUEST, why, "the request target is malformed");
+    h->method_text = (struct str){line.p, (size_t)(method_end - line.p)};
+    h->target = (struct str){target, (size_t)(target_end - target)};
     h->method = find_method(h->method_text);
-    int rc = parse_version(str_from(line, (size_t)(first + second) + 2), &h->minor, why);
+    struct str version = {target_end + 1, (size_t)(end - target_end) - 1};
+    int rc = parse_version(version, &h->minor, why);
     if (rc < 0)
         return rc;
     if ((*next)[-1] != '\n')

@@ -77,9 +77,12 @@ struct h1_head {
     bool expects_continue;
     struct h1_field *fields; /* the caller's */
     uint32_t n_fields;
-    uint64_t present; /* a bit for each id that a field has: most are looked for in vain */
+    uint64_t present;  /* a bit for each id that a field has: most are looked for in vain */
+    uint64_t repeated; /* … that several have */
+    uint8_t first[H1_FIELD_IDS]; /* of an id that is present: the first field that has it */
 };
 _Static_assert(H1_FIELD_IDS <= 64, "h1_head.present has a bit for each");
+_Static_assert(H1_MAX_FIELDS <= UINT8_MAX + 1, "h1_head.first has room for each");
 
 static inline struct str h1_name(const struct h1_head *h, size_t i)
 {
@@ -112,7 +115,11 @@ size_t h1_find_next(const struct h1_head *h, enum h1_field_id id, size_t from);
 /* The first field with this id from `from` on; h->n_fields when there is none. */
 static inline size_t h1_find(const struct h1_head *h, enum h1_field_id id, size_t from)
 {
-    return h->present >> id & 1 ? h1_find_next(h, id, from) : h->n_fields;
+    if (!(h->present >> id & 1))
+        return h->n_fields;
+    if (from <= h->first[id])
+        return h->first[id];
+    return h->repeated >> id & 1 ? h1_find_next(h, id, from) : h->n_fields;
 }
 /* The first with this name (any case) from `from` on. */
 size_t h1_find_name(const struct h1_head *h, struct str name, size_t from);

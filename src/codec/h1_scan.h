@@ -53,6 +53,25 @@ static inline const char *h1_scan_token(const char *p, const char *end)
     return p;
 }
 
+/* The first byte from p on that may not stand in a request target: what is not visible ASCII, or
+ * '#'; `end` when there is none. */
+static inline const char *h1_scan_target(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i x = h1_load(p); /* as signed bytes: those from 0x80 on are below 0 */
+        __m128i bad = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)),
+                                   _mm_cmpeq_epi8(x, _mm_set1_epi8('#')));
+        int good = _mm_movemask_epi8(_mm_andnot_si128(bad, _mm_cmpgt_epi8(x, _mm_set1_epi8(0x20))));
+        if (good != 0xffff)
+            return p + __builtin_ctz(~(unsigned)good);
+    }
+#endif
+    while (p<end && * p> 0x20 && *p < 0x7f && *p != '#')
+        p++;
+    return p;
+}
+
 static inline bool h1_is_control(unsigned char c)
 {
     return (c < 0x20 && c != '\t') || c == 0x7f;

@@ -685,6 +685,21 @@ static void test_scan_token(void **state)
             }
 }
 
+/* The same for targets. */
+static void test_scan_target(void **state)
+{
+    char space[48];
+    for (size_t n = 1; n < 40; n++)
+        for (size_t at = 0; at < n; at++)
+            for (unsigned c = 0; c < 256; c++) {
+                bool is_good = c > ' ' && c < 0x7f && c != '#';
+                memset(space, 'a', sizeof space);
+                space[at] = (char)c;
+                if (h1_scan_target(space, space + n) != space + (is_good ? n : at))
+                    fail_msg("byte %u at %zu of %zu", c, at, n);
+            }
+}
+
 static void test_methods(void **state)
 {
     static const struct {
@@ -752,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_status_lines),
         cmocka_unit_test(test_scan_value),
         cmocka_unit_test(test_scan_token),
+        cmocka_unit_test(test_scan_target),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_reasons),
     };
