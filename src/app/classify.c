@@ -142,14 +142,13 @@ ptrdiff_t app_id_segment(const struct app_rule *rule)
 static void take_variables(const struct app_rule *rule, struct str path, struct app_class *out)
 {
     const struct app_template *t = &rule->template_;
-    ptrdiff_t id = app_id_segment(rule);
     struct str segment;
     for (size_t i = 0; i < t->n && uri_segment(&path, &segment); i++) {
         if (!t->segments[i].is_variable || out->n_variables == APP_MAX_VARIABLES)
             continue;
         if (t->is_prefix && i + 1 == t->n) /* and the rest of the path */
             segment.n += path.n;
-        if ((ptrdiff_t)i == id)
+        if ((int)i == rule->id_segment)
             out->id = segment;
         out->names[out->n_variables] = t->segments[i].text;
         out->values[out->n_variables++] = segment;

@@ -253,6 +253,7 @@ int app_matcher_compile(struct app_service *service, struct arena *arena, struct
         int rc = check_rule(service, i, d);
         if (rc < 0)
             return rc;
+        service->rules[i].id_segment = (int)app_id_segment(&service->rules[i]);
         ok = add_template(&c, &service->rules[i], (uint32_t)i);
     }
     if (ok && join_ways(&c, &c.m->root)) {

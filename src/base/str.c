@@ -6,9 +6,28 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* Eight bytes, their ASCII letters made small. A byte with its highest bit taken off is carried over
+ * that bit by what is added when it is a letter, or beyond 'Z'; no sum reaches the next byte. */
+static uint64_t lower_word(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    uint64_t low = word & (ones * 0x7f);
+    uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
+    return word | ((from_a & ~beyond_z & ~word & (ones * 0x80)) >> 2);
+}
+
+/* Names of fields are compared by every request: in words. */
 bool str_eq_nocase_bytes(const char *a, const char *b, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    size_t i = 0;
+    for (; n - i >= 8; i += 8)
+        if (lower_word(a + i) != lower_word(b + i))
+            return false;
+    if (i && i < n) /* the last word overlaps what was compared */
+        return lower_word(a + n - 8) == lower_word(b + n - 8);
+    for (; i < n; i++)
         if (lower(a[i]) != lower(b[i]))
             return false;
     return true;

@@ -16,10 +16,12 @@ bool uri_segment(struct str *path, struct str *segment)
 {
     if (path->n == 0 || path->p[0] != '/')
         return false;
-    *path = str_from(*path, 1);
-    ptrdiff_t end = str_find(*path, '/');
-    *segment = end < 0 ? *path : str_sub(*path, 0, (size_t)end);
-    *path = str_from(*path, segment->n);
+    const char *begin = path->p + 1, *end = path->p + path->n;
+    const char *slash = memchr(begin, '/', (size_t)(end - begin));
+    if (!slash)
+        slash = end;
+    *segment = (struct str){begin, (size_t)(slash - begin)};
+    *path = (struct str){slash, (size_t)(end - slash)};
     return true;
 }
 
@@ -65,10 +67,11 @@ static int next_character(struct str s, size_t *took)
 
 int uri_segment_cmp(struct str a, struct str b)
 {
-    if (str_eq(a, b))
-        return 0;
-    if (str_find(a, '%') < 0 && str_find(b, '%') < 0)
-        return str_cmp(a, b);
+    size_t same = 0, n = a.n < b.n ? a.n : b.n;
+    while (same < n && a.p[same] == b.p[same] && a.p[same] != '%')
+        same++;
+    a = str_from(a, same);
+    b = str_from(b, same);
     while (a.n && b.n) {
         size_t took_a, took_b;
         int x = next_character(a, &took_a), y = next_character(b, &took_b);
