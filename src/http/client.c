@@ -124,7 +124,7 @@ static struct http_client_conn *take_idle(struct http_pool *p, struct rt_task *t
         list_remove(&c->link);
         change(&p->n_idle, GAUGE(p, idle), -1);
         count(GAUGE(p, reuses));
-        rt_timer_clear(p->env->loop, &c->timer);
+        rt_timer_stop(&c->timer);
         rt_cancel(p->env->loop, &c->task);
         c->state = HTTP_CLIENT_BUSY;
         start_use(c, task);

@@ -99,14 +99,14 @@ static void become_idle(struct http_server_conn *c)
     c->state = HTTP_IDLE;
     c->scanned = 0;
     c->has_skipped = false;
-    c->io.stream.task = &c->task;
+    c->io.stream.task = c->timer.task = &c->task;
     set_deadline(c, c->over ? c->server->options.head_ms : c->server->options.idle_ms);
 }
 
 /* Hands an exchange to the owner. */
 static void hand_over(struct http_server_conn *c, struct http_exchange *x)
 {
-    rt_timer_clear(c->server->env->loop, &c->timer);
+    rt_timer_stop(&c->timer);
     c->state = HTTP_BUSY;
     c->exchange = x;
     c->n_requests++;
@@ -509,7 +509,7 @@ static void linger(struct http_server_conn *c)
         return;
     }
     c->state = HTTP_LINGER;
-    c->io.stream.task = &c->task;
+    c->io.stream.task = c->timer.task = &c->task;
     set_deadline(c, c->server->options.linger_ms);
     rt_wake(c->server->env->loop, &c->task);
 }

@@ -143,10 +143,16 @@ void http_exchange_end(struct http_exchange *x, bool keep);
  * or whether, the rest comes (RFC 9112 section 9.6, RFC 9110 section 10.1.1). Once false it stays
  * so; http_body_discard may come before. */
 bool http_exchange_keeps(struct http_exchange *x);
-/* Makes wakes of the connection's stream run `task` instead of the connection's own. */
+/* Makes wakes of the connection's stream and of its timer run `task` instead of the connection's
+ * own. */
 static inline void http_exchange_attach(struct http_exchange *x, struct rt_task *task)
 {
-    x->conn->io.stream.task = task;
+    x->conn->io.stream.task = x->conn->timer.task = task;
+}
+/* The connection's timer, which is the owner's until the exchange ends. It is not set at first. */
+static inline struct rt_timer *http_exchange_timer(const struct http_exchange *x)
+{
+    return &x->conn->timer;
 }
 /* The address of who connected, or whom the PROXY protocol names in its place. */
 const struct rt_ip *http_peer(struct http_server_conn *c);

@@ -248,7 +248,7 @@ static enum txn_verdict wait(struct txn *t)
         if (m->legs[i].due_ms && (!due || m->legs[i].due_ms < due))
             due = m->legs[i].due_ms;
     if (due)
-        rt_timer_set(l, &t->timer, due);
+        rt_timer_set(l, http_exchange_timer(t->x), due);
     return TXN_WAIT;
 }
 

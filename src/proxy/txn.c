@@ -80,7 +80,6 @@ static void finish(struct txn *t)
     bool reusable = t->answer_begun && t->request_done && !t->up_broken && t->state == TXN_DONE;
     http_pool_put(&t->up, reusable);
     txn_drop_held(t);
-    rt_timer_clear(w->loop, &t->timer);
     rt_cancel(w->loop, &t->task);
     if (t->has_place)
         peer_leg_end(t->conf->peer, t->from_site);
@@ -137,7 +136,6 @@ void txn_begin(struct http_exchange *x)
     t->listener = l->cfg;
     t->client = http_peer_host(x->conn);
     t->task.run = run;
-    rt_timer_init(&t->timer, &t->task);
     t->id = next_id(w);
     t->begun_us = rt_mono_us();
     t->begun_wall_us = rt_wall_us();
@@ -177,7 +175,7 @@ enum txn_verdict txn_wait(struct txn *t, uint64_t ms)
         uint64_t due = rt_now_ms(l) + ms;
         if (t->total_due_ms && !t->answer_begun && t->total_due_ms < due)
             due = t->total_due_ms;
-        rt_timer_set(l, &t->timer, due);
+        rt_timer_set(l, http_exchange_timer(t->x), due);
         t->progressed = false;
         t->wait_ms = ms;
     }
@@ -186,7 +184,7 @@ enum txn_verdict txn_wait(struct txn *t, uint64_t ms)
 
 bool txn_timed_out(const struct txn *t)
 {
-    return !t->progressed && rt_timer_is_due(t->worker->loop, &t->timer);
+    return !t->progressed && rt_timer_is_due(t->worker->loop, http_exchange_timer(t->x));
 }
 
 bool txn_is_overdue(const struct txn *t)
@@ -249,8 +247,9 @@ void txn_print(const struct txn *t, struct out *o)
     out_fmt(o, "{\"id\":\"%016llx\",\"state\":\"%s\"", (unsigned long long)t->id,
             states[t->state].name);
     out_fmt(o, ",\"age_ms\":%llu", (unsigned long long)((rt_mono_us() - t->begun_us) / 1000));
-    if (t->timer.due_ms)
-        out_fmt(o, ",\"deadline_ms\":%lld", (long long)(t->timer.due_ms - now));
+    uint64_t due = http_exchange_timer(t->x)->due_ms;
+    if (due)
+        out_fmt(o, ",\"deadline_ms\":%lld", (long long)(due - now));
     OUT(o, ",\"client\":");
     out_json(o, t->client);
     OUT(o, ",\"method\":");

@@ -52,7 +52,6 @@ struct txn {
     struct proxy_conf *conf;             /* referenced */
     const struct cfg_listener *listener; /* of conf; NULL: the one for other sites */
     struct rt_task task;
-    struct rt_timer timer;
     struct list link; /* in worker->txns */
     struct http_waiter waiter;
 

@@ -62,12 +62,12 @@ struct rt_dead {
 };
 void rt_reap(struct rt_loop *l, struct rt_dead *dead);
 
-/* ---- timers: moving one later is a store (it is looked at when its old time comes); setting one
- * cannot fail, since the heap is made of the timers themselves */
+/* ---- timers: stopping one or moving it later is a store (it is looked at when its old time
+ * comes); setting one cannot fail, since the heap is made of the timers themselves */
 
 struct rt_timer {
-    uint64_t due_ms;                      /* when it is to fire; 0: not set */
-    uint64_t placed_ms;                   /* the loop's: where it stands in the heap, <= due_ms */
+    uint64_t due_ms;    /* when it is to fire; 0: not set */
+    uint64_t placed_ms; /* the loop's: where it stands in the heap, at most due_ms if set */
     struct rt_timer *child, *next, *prev; /* the loop's: of the heap; prev NULL: not in it */
     struct rt_task *task;                 /* woken when due; rt_timer_is_due tells why */
 };
@@ -75,9 +75,15 @@ struct rt_timer {
 void rt_timer_init(struct rt_timer *t, struct rt_task *task);
 /* Sets or moves it. A time that has passed fires in the next turn. */
 void rt_timer_set(struct rt_loop *l, struct rt_timer *t, uint64_t due_ms);
-/* Also before the owner dies: takes it out of the heap. */
+/* It is not set any more. It stays where it is, so that setting it again costs nothing: for what is
+ * set and stopped by every request. */
+static inline void rt_timer_stop(struct rt_timer *t)
+{
+    t->due_ms = 0;
+}
+/* The same before the owner dies: takes it out of the heap. */
 void rt_timer_clear(struct rt_loop *l, struct rt_timer *t);
-/* Set and its time has come. It stays so until the timer is set anew or cleared. */
+/* Set and its time has come. It stays so until the timer is set anew, stopped or cleared. */
 bool rt_timer_is_due(const struct rt_loop *l, const struct rt_timer *t);
 
 /* ---- descriptors: what streams and listeners are made of */

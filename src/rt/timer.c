@@ -1,7 +1,7 @@
 /* Timers stand in a pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) made of the timers
- * themselves, so that setting one allocates nothing and cannot fail. A timer that moves later stays
- * where it is: its place is an early reminder to look at it. Most timers are moved or cleared long
- * before they fire.
+ * themselves, so that setting one allocates nothing and cannot fail. A timer that moves later, or
+ * is stopped, stays where it is: its place is an early reminder to look at it. Most timers are
+ * moved or stopped long before they fire.
  *
  * `next` chains the children of a node; `prev` of the first child is its parent, of another its
  * elder sibling, of the root the root itself. */
@@ -125,7 +125,7 @@ void rt_timers_fire(struct rt_loop *l)
         take_out(l, t);
         if (t->due_ms > t->placed_ms)
             place(l, t); /* was moved later */
-        else
+        else if (t->due_ms)
             rt_wake(l, t->task);
     }
 }

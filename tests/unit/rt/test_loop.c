@@ -221,6 +221,35 @@ static void test_timer_moves(void **state)
     assert_int_equal(n, 3); /* each fired once */
 }
 
+/* One that was stopped does not fire at its old time, and can be set again, sooner and later. */
+static void test_timer_stop(void **state)
+{
+    struct rt_loop *l = *state;
+    int order[8], n = 0;
+    struct note notes[4];
+    struct rt_timer timers[4];
+    uint64_t start = rt_now_ms(l);
+    for (int i = 0; i < 4; i++) {
+        notes[i] = (struct note){.task.run = note_run, .id = i, .order = order, .n = &n};
+        rt_timer_init(&timers[i], &notes[i].task);
+        rt_timer_set(l, &timers[i], start + 20);
+        rt_timer_stop(&timers[i]);
+        assert_false(rt_timer_is_due(l, &timers[i]));
+    }
+    rt_timer_set(l, &timers[1], start + 40);
+    rt_timer_set(l, &timers[2], start + 5);
+    rt_timer_set(l, &timers[3], start + 30);
+    UNTIL(l, n >= 3);
+    assert_true(rt_now_ms(l) >= start + 40);
+    assert_int_equal(order[0], 2);
+    assert_int_equal(order[1], 3);
+    assert_int_equal(order[2], 1);
+    assert_false(rt_timer_is_due(l, &timers[0]));
+    rt_timer_set(l, &timers[0], 0); /* after its old time, too */
+    UNTIL(l, n >= 4);
+    assert_int_equal(order[3], 0);
+}
+
 /* A time that has passed does not make the loop wait, and fires once. */
 static void test_timer_past(void **state)
 {
@@ -414,10 +443,11 @@ static void test_buffers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LOOP_TEST(test_wake_order), LOOP_TEST(test_cancel),         LOOP_TEST(test_budget),
-        LOOP_TEST(test_edge),       LOOP_TEST(test_reap),           LOOP_TEST(test_timer_moves),
-        LOOP_TEST(test_timer_past), LOOP_TEST(test_timer_many),     LOOP_TEST(test_post),
-        LOOP_TEST(test_buffers),    LOOP_TEST(test_post_after_end), LOOP_TEST(test_stop),
+        LOOP_TEST(test_wake_order), LOOP_TEST(test_cancel),     LOOP_TEST(test_budget),
+        LOOP_TEST(test_edge),       LOOP_TEST(test_reap),       LOOP_TEST(test_timer_moves),
+        LOOP_TEST(test_timer_past), LOOP_TEST(test_timer_stop), LOOP_TEST(test_timer_many),
+        LOOP_TEST(test_post),       LOOP_TEST(test_buffers),    LOOP_TEST(test_post_after_end),
+        LOOP_TEST(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
