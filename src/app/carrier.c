@@ -108,12 +108,6 @@ static void see_credential(struct reading *r, size_t i, struct seen *seen)
     seen->credential = h1_name(r->head, i);
 }
 
-static bool is_internal(struct str name)
-{
-    return name.n > 7 && (name.p[0] | 0x20) == 'c' &&
-           str_eq_nocase(str_sub(name, 0, 7), STR("cheops-"));
-}
-
 /* A field that only the description may name. */
 static int see_other(struct reading *r, size_t i, struct seen *seen)
 {
@@ -125,7 +119,7 @@ static int see_other(struct reading *r, size_t i, struct seen *seen)
         return see_whole(r, i, &seen->named);
     else if (app_field_is(name, c->correlation_field) && app_correlation_is(r->app, value))
         r->out->correlation = r->out->memory_ids[1] = value;
-    else if (is_internal(name))
+    else if (r->head->fields[i].id == H1_OTHER_CHEOPS)
         r->head->fields[i].drop = true;
     return 0;
 }
@@ -134,6 +128,8 @@ static int see(struct reading *r, size_t i, struct seen *seen)
 {
     switch (r->head->fields[i].id) {
     case H1_OTHER:
+    case H1_OTHER_CHEOPS:
+    case H1_OTHER_X_FORWARDED:
         return see_other(r, i, seen);
     case H1_SCOPE:
         return see_whole(r, i, &seen->scope);

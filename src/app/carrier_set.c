@@ -64,7 +64,7 @@ void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, st
     }
     for (size_t i = 0; i < head->n_fields; i++) {
         struct str name = h1_name(head, i), value = h1_value(head, i);
-        if (head->fields[i].id != H1_OTHER || head->fields[i].drop)
+        if (h1_is_known(head->fields[i].id) || head->fields[i].drop)
             continue;
         if (with_correlation && app_field_is(name, correlation)) {
             head->fields[i].drop = true;
@@ -81,7 +81,7 @@ void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, st
 static bool carries(const struct h1_head *head, struct str credential)
 {
     for (size_t i = 0; i < head->n_fields; i++)
-        if (head->fields[i].id == H1_OTHER && !head->fields[i].drop && h1_value(head, i).n &&
+        if (!h1_is_known(head->fields[i].id) && !head->fields[i].drop && h1_value(head, i).n &&
             app_field_is(h1_name(head, i), credential))
             return true;
     return false;

@@ -205,6 +205,12 @@ static size_t prefix_rank(struct str prefix, struct str path)
 {
     struct str want, segment;
     size_t n = 0;
+    /* Most are told apart by their first bytes: nothing before the first '%' needs decoding. */
+    while (n < prefix.n && n < path.n && prefix.p[n] == path.p[n] && prefix.p[n] != '%')
+        n++;
+    if (n < prefix.n && prefix.p[n] != '%' && (n == path.n || path.p[n] != '%'))
+        return 0;
+    n = 0;
     for (; uri_segment(&prefix, &want); n++)
         if (!uri_segment(&path, &segment) || !uri_segment_is(segment, want))
             return 0;

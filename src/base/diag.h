@@ -22,6 +22,15 @@ struct diag {
     bool is_settled;       /* the last error was not the first, so its hint is not taken either */
 };
 
+/* Nothing is set: the same as {0}, but the texts are empty instead of all zeros. */
+static inline void diag_init(struct diag *d)
+{
+    d->code = 0;
+    d->offset = d->length = 0;
+    d->line = d->column = 0;
+    d->file[0] = d->message[0] = d->hint[0] = 0;
+    d->is_settled = false;
+}
 /* Sets code and message if nothing is set yet; returns the code, so that
  * `return diag_set(d, ERR_INVALID, "…")` ends a function. d may be NULL. */
 int diag_set(struct diag *d, int code, const char *format, ...)

@@ -149,13 +149,25 @@ static inline bool is_name(struct str s, const struct known_name *known, const c
     return true;
 }
 
+/* What a name that is not known begins with. */
+static unsigned char family_of(struct str name)
+{
+    if (name.n < 8)
+        return H1_OTHER;
+    uint64_t begin = lower_word(name.p);
+    if (memcmp(&begin, "cheops-", 7) == 0)
+        return H1_OTHER_CHEOPS;
+    if (name.n > 12 && begin == lower_word("x-forwar") &&
+        lower_word(name.p + 4) == lower_word("rwarded-"))
+        return H1_OTHER_X_FORWARDED;
+    return H1_OTHER;
+}
+
 /* A colon stands behind the name: it has a second character. */
 static inline unsigned char find_id(struct str name, const char *end)
 {
-    if (name.n > LONGEST_NAME)
-        return H1_OTHER;
-    unsigned char id = ids_by_name[name.n][name.p[1] & 15];
-    return id && is_name(name, &field_names[id].name, end) ? id : H1_OTHER;
+    unsigned char id = name.n <= LONGEST_NAME ? ids_by_name[name.n][name.p[1] & 15] : H1_OTHER;
+    return id && is_name(name, &field_names[id].name, end) ? id : family_of(name);
 }
 
 /* field-line = field-name ":" OWS field-value OWS CRLF. Returns where the next line begins, NULL
@@ -246,7 +258,7 @@ struct connection_options {
 static void drop_named(struct h1_head *h, struct str name)
 {
     for (size_t i = h1_find_name(h, name, 0); i < h->n_fields; i = h1_find_name(h, name, i + 1))
-        if (h->fields[i].id == H1_OTHER)
+        if (!h1_is_known(h->fields[i].id))
             h->fields[i].drop = true;
 }
 

@@ -21,11 +21,19 @@
  * field belongs to one connection and is never forwarded (RFC 9110 section 7.6.1). */
 enum h1_field_id {
     H1_OTHER,
+    H1_OTHER_CHEOPS,      /* begins with "cheops-" */
+    H1_OTHER_X_FORWARDED, /* begins with "x-forwarded-" */
 #define H1_FIELD(id, name, hop) H1_##id,
 #include "codec/h1_fields.def"
 #undef H1_FIELD
     H1_FIELD_IDS
 };
+
+/* Whether it is one of the table. */
+static inline bool h1_is_known(unsigned id)
+{
+    return id > H1_OTHER_X_FORWARDED;
+}
 
 struct h1_field {
     uint32_t name, value;         /* offsets from head->base */
@@ -120,6 +128,12 @@ static inline size_t h1_find(const struct h1_head *h, enum h1_field_id id, size_
     if (from <= h->first[id])
         return h->first[id];
     return h->repeated >> id & 1 ? h1_find_next(h, id, from) : h->n_fields;
+}
+/* Marks all fields with this id as `drop`. */
+static inline void h1_drop(struct h1_head *h, enum h1_field_id id)
+{
+    for (size_t i = h1_find(h, id, 0); i < h->n_fields; i = h1_find(h, id, i + 1))
+        h->fields[i].drop = true;
 }
 /* The first with this name (any case) from `from` on. */
 size_t h1_find_name(const struct h1_head *h, struct str name, size_t from);

@@ -12,19 +12,6 @@ struct str uri_query(struct str target)
     return at < 0 ? STR_NULL : str_from(target, (size_t)at + 1);
 }
 
-bool uri_segment(struct str *path, struct str *segment)
-{
-    if (path->n == 0 || path->p[0] != '/')
-        return false;
-    const char *begin = path->p + 1, *end = path->p + path->n;
-    const char *slash = memchr(begin, '/', (size_t)(end - begin));
-    if (!slash)
-        slash = end;
-    *segment = (struct str){begin, (size_t)(slash - begin)};
-    *path = (struct str){slash, (size_t)(end - slash)};
-    return true;
-}
-
 static bool is_unreserved(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||

@@ -12,7 +12,18 @@ struct str uri_query(struct str target);
 
 /* Takes the next segment off *path ("/v2/images" gives "v2", then "images"; a trailing slash gives
  * an empty last one). False at the end. */
-bool uri_segment(struct str *path, struct str *segment);
+static inline bool uri_segment(struct str *path, struct str *segment)
+{
+    if (path->n == 0 || path->p[0] != '/')
+        return false;
+    const char *begin = path->p + 1, *end = path->p + path->n;
+    const char *slash = memchr(begin, '/', (size_t)(end - begin));
+    if (!slash)
+        slash = end;
+    *segment = (struct str){begin, (size_t)(slash - begin)};
+    *path = (struct str){slash, (size_t)(end - slash)};
+    return true;
+}
 /* Whether a segment may stand for a variable: not empty, not "." or "..", encoded or not, and
  * without an encoded slash. */
 bool uri_segment_is_plain(struct str segment);

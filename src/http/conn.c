@@ -15,13 +15,6 @@ struct http_stowed {
     char bytes[];
 };
 
-struct str http_unread(const struct http_conn *c)
-{
-    if (!c->in)
-        return STR_NULL;
-    return (struct str){c->in->data + c->in->start, c->in->end - c->in->start};
-}
-
 void http_consume(struct http_conn *c, size_t n)
 {
     if (n == 0)

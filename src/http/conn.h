@@ -46,7 +46,12 @@ struct http_conn {
 };
 
 /* Unread bytes. */
-struct str http_unread(const struct http_conn *c);
+static inline struct str http_unread(const struct http_conn *c)
+{
+    if (!c->in)
+        return STR_NULL;
+    return (struct str){c->in->data + c->in->start, c->in->end - c->in->start};
+}
 /* Throws n of them away; gives the buffer back when none is left. */
 void http_consume(struct http_conn *c, size_t n);
 /* Reads once into the buffer. Bytes read, 0 at the end of the stream, ERR_AGAIN, ERR_LIMIT when the

@@ -169,14 +169,11 @@ void proxy_forwarded_read(const struct h1_head *h, const struct proxy_forwarded_
 
 void proxy_forwarded_drop(struct h1_head *h, bool only_own)
 {
-    for (size_t i = 0; i < h->n_fields; i++) {
-        struct h1_field *f = &h->fields[i];
-        const char *name = h->base + f->name;
-        if (f->id == H1_FORWARDED || f->id == H1_X_FORWARDED_FOR || f->id == H1_X_FORWARDED_PROTO ||
-            f->id == H1_X_FORWARDED_HOST || f->id == H1_X_FORWARDED_PREFIX)
-            f->drop = true;
-        else if (!only_own && f->id == H1_OTHER && (name[0] | 0x20) == 'x' &&
-                 str_eq_nocase(str_sub(h1_name(h, i), 0, 12), STR("x-forwarded-")))
-            f->drop = true;
-    }
+    h1_drop(h, H1_FORWARDED);
+    h1_drop(h, H1_X_FORWARDED_FOR);
+    h1_drop(h, H1_X_FORWARDED_PROTO);
+    h1_drop(h, H1_X_FORWARDED_HOST);
+    h1_drop(h, H1_X_FORWARDED_PREFIX);
+    if (!only_own)
+        h1_drop(h, H1_OTHER_X_FORWARDED);
 }

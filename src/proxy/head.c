@@ -12,6 +12,15 @@ static void put_field(struct out *o, struct str name, struct str value)
     OUT(o, "\r\n");
 }
 
+/* The same for a name that is a literal, as most are: it is written in one piece with its colon. */
+#define PUT_FIELD(o, name, value) put_line(o, STR(name ": "), value)
+static inline void put_line(struct out *o, struct str begin, struct str value)
+{
+    out_str(o, begin);
+    out_str(o, value);
+    OUT(o, "\r\n");
+}
+
 /* The framing of a message as fields (RFC 9112 section 6). */
 static void put_framing(struct out *o, enum h1_framing framing, uint64_t length)
 {
@@ -22,12 +31,6 @@ static void put_framing(struct out *o, enum h1_framing framing, uint64_t length)
     } else if (framing == H1_CHUNKED) {
         OUT(o, "Transfer-Encoding: chunked\r\n");
     }
-}
-
-static void drop_all(struct h1_head *h, enum h1_field_id id)
-{
-    for (size_t i = h1_find(h, id, 0); i < h->n_fields; i = h1_find(h, id, i + 1))
-        h->fields[i].drop = true;
 }
 
 /* As Forwarded has it: an IPv6 address in brackets and quotes (RFC 7239 section 6). */
@@ -58,9 +61,9 @@ static void put_forwarded(struct txn *t, struct out *o)
         rt_ip_print(&chain[i], o);
     }
     OUT(o, "\r\n");
-    put_field(o, STR("X-Forwarded-Proto"), proto);
+    PUT_FIELD(o, "X-Forwarded-Proto", proto);
     if (host.p)
-        put_field(o, STR("X-Forwarded-Host"), host);
+        PUT_FIELD(o, "X-Forwarded-Host", host);
     if (t->carried.prefix.p || (f && f->prefix.p)) {
         OUT(o, "X-Forwarded-Prefix: ");
         if (f && f->prefix.p)
@@ -93,11 +96,11 @@ static void put_host(struct txn *t, const struct cfg_instance *instance, struct 
 {
     struct h1_head *h = &t->x->head;
     if (instance && (instance->host_upstream || !h->authority.p)) {
-        drop_all(h, H1_HOST);
-        put_field(o, STR("Host"), instance->host);
+        h1_drop(h, H1_HOST);
+        PUT_FIELD(o, "Host", instance->host);
     } else if (h->is_absolute || h1_find(h, H1_HOST, 0) == h->n_fields) {
-        drop_all(h, H1_HOST);
-        put_field(o, STR("Host"), h->authority.p ? h->authority : STR("localhost"));
+        h1_drop(h, H1_HOST);
+        PUT_FIELD(o, "Host", h->authority.p ? h->authority : STR("localhost"));
     }
 }
 
@@ -108,7 +111,7 @@ static void put_connection(struct txn *t, bool close, struct out *o)
         OUT(o, "Connection: upgrade\r\n");
         for (size_t i = h1_find(h, H1_UPGRADE, 0); i < h->n_fields;
              i = h1_find(h, H1_UPGRADE, i + 1))
-            put_field(o, STR("Upgrade"), h1_value(h, i));
+            PUT_FIELD(o, "Upgrade", h1_value(h, i));
     } else if (close) {
         OUT(o, "Connection: close\r\n");
     }
@@ -142,7 +145,7 @@ static void put_max_forwards(struct h1_head *h, struct out *o)
     uint64_t n;
     if (!max_forwards(h, &n))
         return;
-    drop_all(h, H1_MAX_FORWARDS);
+    h1_drop(h, H1_MAX_FORWARDS);
     OUT(o, "Max-Forwards: ");
     out_u64(o, n - 1); /* 0 has ended here */
     OUT(o, "\r\n");
@@ -155,7 +158,7 @@ static void put_expect(struct txn *t, struct out *o)
     t->offering =
         txn_is_chain(t) && h->framing != H1_NO_BODY && !t->kept_whole && !txn_leg_is_last(t);
     if (t->continued || t->offering || h->minor == 0) /* RFC 9110 section 10.1.1 */
-        drop_all(h, H1_EXPECT);
+        h1_drop(h, H1_EXPECT);
     if (t->offering)
         OUT(o, "Expect: 100-continue\r\n");
 }
@@ -222,7 +225,7 @@ static void put_request_fields(struct txn *t, struct out *o)
         out_str(o, t->gather->lines);
     put_via(t, h->minor, o);
     if (t->traceparent.p == t->traceparent_made)
-        put_field(o, STR("traceparent"), t->traceparent);
+        PUT_FIELD(o, "traceparent", t->traceparent);
     put_connection(t, t->up->pool->keep_alive == HTTP_KEEP_NEVER, o);
     put_framing(o, h->framing, h->length);
     if (h->framing == H1_NO_BODY && h->has_length)
@@ -254,11 +257,14 @@ int txn_write_request_head(struct txn *t)
 
 /* ---- answers */
 
+/* A status has three digits. */
 static void put_status_line(struct out *o, unsigned status, struct str reason)
 {
-    OUT(o, "HTTP/1.1 ");
-    out_u64(o, status);
-    OUT(o, " ");
+    char begin[] = "HTTP/1.1 000 ";
+    begin[9] = (char)('0' + status / 100);
+    begin[10] = (char)('0' + status / 10 % 10);
+    begin[11] = (char)('0' + status % 10);
+    out_str(o, (struct str){begin, sizeof begin - 1});
     out_str(o, reason);
     OUT(o, "\r\n");
 }
@@ -313,7 +319,7 @@ static void put_parts(struct txn *t, bool with_site, struct out *o)
     out_init(&missing, memory, sizeof memory);
     gather_put_sites(t, true, &missing);
     if (missing.n)
-        put_field(o, STR("Cheops-Partial"), out_get(&missing));
+        PUT_FIELD(o, "Cheops-Partial", out_get(&missing));
 }
 
 /* What the client is told about the scope (scope-lang.md section 6). */
@@ -360,12 +366,11 @@ static void put_prefixed(struct txn *t, struct h1_head *head, enum h1_field_id i
 /* Fields of the protocol between sites and client that a service has no business to set. */
 static void drop_internal(struct txn *t, struct h1_head *head)
 {
-    for (size_t i = 0; i < head->n_fields; i++) {
-        struct str name = h1_name(head, i);
-        if (name.n > 7 && (name.p[0] | 0x20) == 'c' &&
-            str_eq_nocase(str_sub(name, 0, 7), STR("cheops-")))
-            head->fields[i].drop = head->fields[i].id != H1_CHEOPS_ERROR || txn_leg_is_local(t);
-    }
+    h1_drop(head, H1_CHEOPS_LEG);
+    h1_drop(head, H1_CHEOPS_SITE);
+    h1_drop(head, H1_OTHER_CHEOPS);
+    if (txn_leg_is_local(t))
+        h1_drop(head, H1_CHEOPS_ERROR);
 }
 
 /* How the answer's body is framed towards the client, which may be an older one. */
@@ -407,13 +412,13 @@ int txn_write_answer_head(struct txn *t, const struct h1_head *from)
     h1_copy_fields(head, &o);
     put_via(t, head->minor, &o);
     if (head->status != 101 && h1_find(head, H1_DATE, 0) == head->n_fields)
-        put_field(&o, STR("Date"), rt_http_date());
+        PUT_FIELD(&o, "Date", rt_http_date());
     put_scoped(t, true, &o);
     if (head->status == 101) {
         OUT(&o, "Connection: upgrade\r\n");
         for (size_t i = h1_find(head, H1_UPGRADE, 0); i < head->n_fields;
              i = h1_find(head, H1_UPGRADE, i + 1))
-            put_field(&o, STR("Upgrade"), h1_value(head, i));
+            PUT_FIELD(&o, "Upgrade", h1_value(head, i));
     } else {
         put_keep(t, &o);
         put_framing(&o, framing, head->length);
@@ -464,13 +469,13 @@ int txn_write_error(struct txn *t)
     if (t->x->error)
         t->x->head.minor = 1;
     put_status_line(&o, t->status, h1_reason(t->status));
-    put_field(&o, STR("Date"), rt_http_date());
+    PUT_FIELD(&o, "Date", rt_http_date());
     put_via(t, 1, &o);
-    put_field(&o, STR("Cheops-Error"), str_of(err_name(t->diag.code)));
+    PUT_FIELD(&o, "Cheops-Error", str_of(err_name(t->diag.code)));
     put_scoped(t, false, &o);
     if (err_is_retryable(t->diag.code) && (t->status == 503 || t->status == 429))
         OUT(&o, "Retry-After: 1\r\n");
-    put_field(&o, STR("Content-Type"), type);
+    PUT_FIELD(&o, "Content-Type", type);
     http_body_discard(io, RT_BUFFER_BYTES); /* what is here of it costs the client no connection */
     put_keep(t, &o);
     put_framing(&o, H1_LENGTH, body.n);
@@ -490,7 +495,7 @@ int txn_write_options(struct txn *t)
         return rc;
     t->status = 200;
     put_status_line(&o, t->status, h1_reason(t->status));
-    put_field(&o, STR("Date"), rt_http_date());
+    PUT_FIELD(&o, "Date", rt_http_date());
     put_via(t, 1, &o);
     http_body_discard(io, RT_BUFFER_BYTES);
     put_keep(t, &o);

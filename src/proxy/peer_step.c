@@ -37,9 +37,10 @@ static int take_leg_field(struct txn *t, struct peer_leg *leg)
     int rc = peer_leg_parse(h1_value(h, field), &t->x->arena, leg, &t->diag);
     if (rc == 0 && h1_find(h, H1_CHEOPS_LEG, field + 1) < h->n_fields)
         rc = diag_set(&t->diag, ERR_BAD_REQUEST, "the field Cheops-Leg stands twice");
-    for (size_t i = 0; i < h->n_fields; i++)
-        if (str_eq_nocase(str_sub(h1_name(h, i), 0, 7), STR("cheops-")))
-            h->fields[i].drop = true;
+    h1_drop(h, H1_CHEOPS_LEG);
+    h1_drop(h, H1_CHEOPS_SITE);
+    h1_drop(h, H1_CHEOPS_ERROR);
+    h1_drop(h, H1_OTHER_CHEOPS);
     return rc;
 }
 

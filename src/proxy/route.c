@@ -133,7 +133,7 @@ void txn_take_traceparent(struct txn *t)
     out_hex64(&o, t->id);
     out_hex64(&o, t->begun_wall_us * 0x9e3779b97f4a7c15ull);
     OUT(&o, "-");
-    out_hex64(&o, t->id);
+    out_str(&o, str_sub(out_get(&o), 3, 16)); /* the id again: this hop's */
     OUT(&o, "-00");
     t->traceparent = out_get(&o);
 }

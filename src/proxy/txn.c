@@ -123,11 +123,13 @@ void txn_begin(struct http_exchange *x)
 {
     struct proxy_listener *l = x->conn->server->context;
     struct proxy_worker *w = l->worker;
-    struct txn *t = arena_zalloc(&x->arena, sizeof *t);
+    struct txn *t = arena_alloc(&x->arena, sizeof *t);
     if (!t) {
         http_exchange_end(x, false);
         return;
     }
+    memset(t, 0, offsetof(struct txn, diag));
+    diag_init(&t->diag);
     t->magic = TXN_MAGIC;
     t->x = x;
     x->owner = t;

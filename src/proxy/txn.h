@@ -123,7 +123,7 @@ struct txn {
     bool answer_begun, tunnel_to_service_done, tunnel_to_client_done;
     bool keep;        /* the client's connection goes on */
     bool dropped;     /* the client did not get an answer, or not all of it */
-    struct diag diag; /* why Cheops refuses */
+    struct diag diag; /* why Cheops refuses; the last member: txn_begin does not zero its texts */
 };
 
 #define TXN_MAGIC 0x54584e31
