@@ -6,8 +6,9 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* Eight bytes, their ASCII letters made small. A byte with its highest bit taken off is carried over
- * that bit by what is added when it is a letter, or beyond 'Z'; no sum reaches the next byte. */
+/* Eight bytes, their ASCII letters made small. A byte with its highest bit taken off is carried
+ * over that bit by what is added when it is a letter, or beyond 'Z'; no sum reaches the next byte.
+ */
 static uint64_t lower_word(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
