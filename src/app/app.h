@@ -63,8 +63,7 @@ struct app_rule {
     size_t n_conditions;
     const struct app_type *type; /* NULL: a rule of the service itself (meta) */
     int operation_number;        /* in the type's matrix; -1: its operations are not logged */
-    int id_segment; /* index in the template of the last variable of the type's item; -1: the
-                     * template does not go through it. Set by app_matcher_compile */
+    int id_segment;              /* app_id_segment of it, kept by app_matcher_compile */
 };
 
 enum app_order { APP_ASCENDING, APP_DESCENDING };
