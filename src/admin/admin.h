@@ -30,7 +30,8 @@ struct admin_wish {
 
 struct reload_counts {
     uint64_t done, refused;
-    uint64_t last_us; /* wall time of the last one that was done; 0: none */
+    uint64_t last_us;         /* wall time of the last one that was done; 0: none */
+    struct counter snapshots; /* configurations in memory: the newest, and what is still in use */
 };
 
 struct admin_in {

@@ -396,6 +396,7 @@ void metrics_print(const struct admin_in *in, struct out *o)
     put_round_trips(&p);
     put_lists(&p);
     put_reloads(&p);
+    put_one(&p, METRIC_SNAPSHOTS, "", counter_get(&in->reloads->snapshots));
     put_one(&p, METRIC_LOG_DROPPED, "_total", log ? rt_log_dropped(log) : 0);
     put_process(&p);
     OUT(o, "# EOF\n");

@@ -26,6 +26,8 @@ static void destroy(struct cfg *c)
     rt_tls_unref(&c->peers.client);
     rt_revoked_unref(&c->peers.revoked);
     arena_fini(&c->arena);
+    if (c->live)
+        counter_give(c->live);
     free(c);
 }
 
@@ -35,6 +37,12 @@ void cfg_unref(struct cfg **cp)
     *cp = NULL;
     if (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
         destroy(c);
+}
+
+void cfg_count(struct cfg *c, struct counter *live)
+{
+    c->live = live;
+    counter_take(live, UINT64_MAX);
 }
 
 const struct cfg_instance *cfg_instance_of(const struct cfg *c, const struct app_service *service)

@@ -13,6 +13,7 @@
 #define CFG_CFG_H
 
 #include "app/app.h"
+#include "base/counter.h"
 #include "rt/ip.h"
 #include "rt/revoked.h"
 #include "rt/stream.h"
@@ -95,6 +96,7 @@ struct cfg_peers {
 
 struct cfg {
     _Atomic unsigned refs;
+    struct counter *live; /* cfg_count; NULL: nobody looks */
     struct arena arena;
     uint64_t generation; /* counts reloads */
     struct str file;
@@ -127,6 +129,8 @@ int cfg_read_with(const char *path, const char *application, struct cfg **out,
                   struct diag *d) MUST_USE;
 struct cfg *cfg_ref(struct cfg *c);
 void cfg_unref(struct cfg **c);
+/* Counts the snapshot in `live` until it is freed; before others have it. Borrows the counter. */
+void cfg_count(struct cfg *c, struct counter *live);
 
 /* Reads an application description alone. The app lives in `arena`. */
 int cfg_read_app(const char *path, struct arena *arena, struct app **out, struct diag *d) MUST_USE;

@@ -422,7 +422,8 @@ static void close_all(struct daemon *x)
 
 int daemon_run(struct cfg *cfg, struct diag *d)
 {
-    struct daemon x = {.cfg = cfg_ref(cfg), .signal_fd = -1, .service.fd = -1};
+    struct daemon x = {.cfg = cfg, .signal_fd = -1, .service.fd = -1};
+    cfg_count(cfg, &x.reloads.snapshots);
     int rc = rt_passed_read(&x.passed, d);
     if (rc == 0)
         rc = service_open(&x.service, d);

@@ -17,7 +17,7 @@
 
 #include "cfg/cfg.h"
 
-/* Runs until told to stop. 0, or why it could not start. */
+/* Runs until told to stop. Takes the configuration. 0, or why it could not start. */
 int daemon_run(struct cfg *cfg, struct diag *d) MUST_USE;
 
 #endif

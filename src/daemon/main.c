@@ -40,11 +40,12 @@ static int run(const char *path, bool only_check)
     }
     for (size_t i = 0; i < cfg->n_warnings; i++)
         fprintf(stderr, "warning: %.*s\n", STR_ARG(cfg->warnings[i]));
-    if (only_check)
+    if (only_check) {
         print_summary(cfg);
-    else
+        cfg_unref(&cfg);
+    } else {
         rc = daemon_run(cfg, &d);
-    cfg_unref(&cfg);
+    }
     if (rc < 0) {
         d.code = rc;
         report(&d);

@@ -220,6 +220,8 @@ static int begin(struct reload *r)
     path[o.n] = 0;
     int rc = cfg_read(path, &r->cfg, &r->diag);
     if (rc == 0)
+        cfg_count(r->cfg, &x->reloads.snapshots);
+    if (rc == 0)
         rc = check_same(x->cfg, r->cfg, &r->diag);
     if (rc == 0)
         r->cfg->generation = x->cfg->generation + 1;

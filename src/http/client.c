@@ -11,7 +11,7 @@ void http_pool_init(struct http_pool *p, struct http_env *env)
     p->n_open = p->n_idle = p->n_waiting = 0;
 }
 
-/* A number of the pool's gauge; NULL when nobody looks. */
+/* A number of the gauge of a pool or a connection; NULL when nobody looks. */
 #define GAUGE(p, member) ((p)->gauge ? &(p)->gauge->member : NULL)
 
 static void count(struct counter *c)
@@ -63,7 +63,7 @@ static void conn_die(struct http_client_conn *c)
     rt_timer_clear(p->env->loop, &c->timer);
     rt_cancel(p->env->loop, &c->task);
     list_remove(&c->link);
-    change(&p->n_open, GAUGE(p, open), -1);
+    change(&p->n_open, GAUGE(c, open), -1);
     c->dead.free = conn_free;
     rt_reap(p->env->loop, &c->dead);
     wake_waiting(p);
@@ -102,6 +102,18 @@ void http_pool_cut(struct http_pool *p,
         if (is_bad(&c->io.stream, context))
             rt_stream_cut(&c->io.stream);
     }
+}
+
+void http_pool_move(struct http_client_conn *c, struct http_pool *to)
+{
+    struct http_pool *from = c->pool;
+    CHECK(c->state == HTTP_CLIENT_BUSY && from->env == to->env);
+    list_remove(&c->link);
+    list_push(&to->busy, &c->link);
+    c->pool = to;
+    from->n_open--;
+    to->n_open++;
+    wake_waiting(from);
 }
 
 static void start_use(struct http_client_conn *c, struct rt_task *task)
@@ -165,6 +177,7 @@ static struct http_client_conn *conn_create(struct http_pool *p, enum http_clien
     if (!c)
         return NULL;
     c->pool = p;
+    c->gauge = p->gauge;
     c->state = state;
     c->task.run = idle_run;
     rt_timer_init(&c->timer, &c->task);

@@ -71,6 +71,7 @@ struct http_waiter {
 struct http_client_conn {
     struct http_conn io;
     struct http_pool *pool;
+    struct http_gauge *gauge; /* of the pool that opened it */
     struct list link;
     struct rt_task task; /* of the idle connection */
     struct rt_timer timer;
@@ -92,6 +93,10 @@ void http_pool_fini(struct http_pool *p);
 /* Closes the idle connections, and cuts the others, whose stream is_bad says so of. */
 void http_pool_cut(struct http_pool *p,
                    bool (*is_bad)(const struct rt_stream *stream, void *context), void *context);
+
+/* A busy connection leaves its pool, which may end before it, for another one of the same loop: its
+ * place is free, it is put back where it is now, and it is counted with its target as before. */
+void http_pool_move(struct http_client_conn *c, struct http_pool *to);
 
 /* A connection for one request. With `unsafe` and HTTP_KEEP_SAFE a fresh one; `fresh` asks for that
  * in any case (the retry after a reused one broke). `task` is woken by it from then on.

@@ -323,7 +323,7 @@ static void step_proxied(struct http_server_conn *c)
     char bytes[PROXY2_MAX];
     const char *why = "the connection broke before the header of the PROXY protocol was whole";
     struct proxy2 p;
-    if (!http_peer_is_proxy(c)) {
+    if (!http_peer_is_in(c, c->server->options.proxies, c->server->options.n_proxies)) {
         lose(c, ERR_FORBIDDEN,
              STR("only trusted_proxies may connect to a listener with "
                  "proxy_protocol"));
@@ -477,6 +477,16 @@ void http_server_drain(struct http_server *s)
     }
 }
 
+bool http_server_is_ending(const struct http_server *s)
+{
+    list_for_each (it, &s->conns) {
+        const struct http_server_conn *c = LIST_ITEM(it, struct http_server_conn, link);
+        if (c->state != HTTP_BUSY && c->state != HTTP_LINGER)
+            return false;
+    }
+    return s->draining;
+}
+
 void http_server_cut(struct http_server *s,
                      bool (*is_bad)(const struct rt_stream *stream, void *context), void *context)
 {
@@ -555,9 +565,7 @@ struct str http_peer_host(struct http_server_conn *c)
     return str_of(c->peer_host);
 }
 
-bool http_peer_is_proxy(struct http_server_conn *c)
+bool http_peer_is_in(struct http_server_conn *c, const struct rt_ip_range *ranges, size_t n)
 {
-    const struct http_server_options *o = &c->server->options;
-    return o->n_proxies && http_peer(c) && c->has_peer &&
-           rt_ip_is_in(&c->peer, o->proxies, o->n_proxies);
+    return n && http_peer(c) && c->has_peer && rt_ip_is_in(&c->peer, ranges, n);
 }

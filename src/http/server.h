@@ -127,6 +127,8 @@ void http_server_adopt(struct http_server *s, struct rt_stream *stream);
 /* No connection is kept after its request from now on; idle ones are closed, those whose request is
  * here already are served. */
 void http_server_drain(struct http_server *s);
+/* It drains, and every connection that it has serves its last request or lingers after it. */
+bool http_server_is_ending(const struct http_server *s);
 /* Cuts the connections whose stream is_bad says so of, whatever they are doing. */
 void http_server_cut(struct http_server *s,
                      bool (*is_bad)(const struct rt_stream *stream, void *context), void *context);
@@ -158,7 +160,7 @@ static inline struct rt_timer *http_exchange_timer(const struct http_exchange *x
 const struct rt_ip *http_peer(struct http_server_conn *c);
 /* The same as text; "unix:" for a Unix socket. */
 struct str http_peer_host(struct http_server_conn *c);
-/* Whether it is one of the listener's proxies: what it says of a client is believed. */
-bool http_peer_is_proxy(struct http_server_conn *c);
+/* Whether it is in one of n ranges; false when it is not known. */
+bool http_peer_is_in(struct http_server_conn *c, const struct rt_ip_range *ranges, size_t n);
 
 #endif

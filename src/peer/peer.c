@@ -396,20 +396,18 @@ uint64_t peer_legs_of(const struct peer *p, size_t site)
     return counter_get(&p->others[site].place->legs);
 }
 
-int peer_leg_begin(struct peer *p, size_t site, struct diag *d)
+int peer_leg_begin(struct peer *p, size_t site, struct counter **place, struct diag *d)
 {
     uint64_t limit = p->cfg->limits.site_legs;
-    if (counter_take(&p->others[site].place->legs, limit))
+    struct counter *legs = &p->others[site].place->legs;
+    if (counter_take(legs, limit)) {
+        *place = legs;
         return 0;
+    }
     diag_set(d, ERR_OVERLOADED, "%.*s has %llu legs under way at %.*s already",
              STR_ARG(p->cfg->sites[site].name), (unsigned long long)limit, STR_ARG(p->cfg->site));
     diag_hint(d, "raise site_legs of %.*s, or ask for less at once", STR_ARG(p->cfg->site));
     return ERR_OVERLOADED;
-}
-
-void peer_leg_end(struct peer *p, size_t site)
-{
-    counter_give(&p->others[site].place->legs);
 }
 
 /* Counts a connection as the site's. One that was another's until now (a second hello on a plain

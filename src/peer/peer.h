@@ -93,10 +93,9 @@ enum peer_request peer_serve(struct peer *p, struct http_exchange *x, struct str
 /* How many connections and legs a site has here, of `site_connections` and `site_legs`. */
 uint64_t peer_connections_of(const struct peer *p, size_t site);
 uint64_t peer_legs_of(const struct peer *p, size_t site);
-/* Takes one of the site's places for legs, which peer_leg_end gives back; ERR_OVERLOADED: all are
- * taken. */
-int peer_leg_begin(struct peer *p, size_t site, struct diag *d) MUST_USE;
-void peer_leg_end(struct peer *p, size_t site);
+/* Takes one of the site's places for legs: counter_give(*place) gives it back, also when the peer
+ * has ended by then. ERR_OVERLOADED: all are taken. */
+int peer_leg_begin(struct peer *p, size_t site, struct counter **place, struct diag *d) MUST_USE;
 /* Whether such a request's body must be read before peer_serve. */
 bool peer_wants_body(const struct http_exchange *x);
 

@@ -1,7 +1,7 @@
 /* What stays of a transaction when it ends: what is counted (docs/metrics.md), and a line of the
  * access log, one JSON object (docs/access-log.md lists its members). No credential, body or query
  * is in either. */
-#include "proxy/txn.h"
+#include "proxy/outlive.h"
 
 #define LINE_BYTES 8000
 /* Of what a client chose, so that nobody can make a line that is too long to be written. */
@@ -36,7 +36,7 @@ static void put_legs(const struct txn *t, struct out *o)
             continue;
         out_str(o, first ? STR("{\"site\":") : STR(",{\"site\":"));
         first = false;
-        out_json(o, txn_cfg(t)->sites[leg->site].name);
+        out_json(o, txn_leg_name(t, i));
         if (leg->status)
             put_number(o, STR("status"), leg->status);
         else
@@ -56,10 +56,10 @@ static void put_request(const struct txn *t, struct out *o)
         path = str_sub(path, 0, (size_t)query);
     put_member(o, STR("method"), str_sub(h->method_text, 0, METHOD_MAX));
     put_member(o, STR("path"), str_sub(path, 0, PATH_MAX_BYTES));
-    if (t->service)
-        put_member(o, STR("service"), t->service->name);
-    if (t->class_.type)
-        put_member(o, STR("type"), t->class_.type->name);
+    if (txn_service_name(t).p)
+        put_member(o, STR("service"), txn_service_name(t));
+    if (txn_type_name(t).p)
+        put_member(o, STR("type"), txn_type_name(t));
     if (t->routed)
         put_member(o, STR("kind"), app_kind_name(t->class_.kind));
 }
@@ -68,7 +68,7 @@ static void put_request(const struct txn *t, struct out *o)
  * it may quote a query. */
 static bool says_why(const struct txn *t)
 {
-    return t->diag.code && (!t->listener || err_status(t->diag.code) >= 500);
+    return t->diag.code && (t->is_from_site || err_status(t->diag.code) >= 500);
 }
 
 /* The line; what can be long is left out unless `whole`. */
@@ -83,7 +83,7 @@ static void put_line(const struct txn *t, bool whole, struct out *o)
         put_member(o, STR("trace"), str_sub(t->traceparent, 3, 32));
     put_member(o, STR("client"), t->client);
     if (t->is_leg)
-        put_member(o, STR("from"), txn_cfg(t)->sites[t->from_site].name);
+        put_member(o, STR("from"), txn_from_name(t));
     if (!t->x->error)
         put_request(t, o);
     if (t->scope.p && whole)
@@ -127,23 +127,16 @@ void txn_log_lost(struct http_server_conn *c, int code, struct str why)
         rt_log_line(log, out_get(&o));
 }
 
-/* The site whose answer the client got, or that was asked last. */
-static size_t site_of(const struct txn *t)
-{
-    return t->legs[t->leg_at < t->n_legs ? t->leg_at : t->n_legs - 1].site;
-}
-
 void txn_count(const struct txn *t)
 {
     struct proxy_meter *m = t->worker->meter;
-    const struct proxy_conf *conf = t->conf;
     if (t->is_protocol)
         return;
     unsigned status = t->status ? t->status : t->diag.code ? (unsigned)err_status(t->diag.code) : 0;
     bool is_whole = t->state == TXN_DONE && !t->dropped;
     struct proxy_request_key key = {
-        .service = t->service ? conf->service_numbers[t->service->index] : PROXY_NAME_OTHER,
-        .site = conf->site_numbers[site_of(t)],
+        .service = txn_service_number(t),
+        .site = txn_leg_number(t, txn_leg_at(t)),
         .plan = t->is_leg ? PROXY_PLAN_LEG
                 : t->plan ? (uint8_t)t->plan->form
                           : PLAN_LOCAL,
@@ -152,7 +145,7 @@ void txn_count(const struct txn *t)
     proxy_meter_request(m, &key);
     for (size_t i = 0; i < t->n_legs; i++)
         if (t->legs[i].us)
-            proxy_meter_leg(m, conf->site_numbers[t->legs[i].site], t->legs[i].us);
+            proxy_meter_leg(m, txn_leg_number(t, i), t->legs[i].us);
     if (t->diag.code)
         counter_add(&m->refused[-t->diag.code], 1);
     counter_add(&m->received_bytes, t->body_bytes);

@@ -1,5 +1,5 @@
 /* ANSWER, TUNNEL and REFUSE: what goes back to the client. */
-#include "proxy/txn.h"
+#include "proxy/outlive.h"
 
 #define PROBE_S 60 /* of silence, before TCP asks whether the other end of a stream is there */
 
@@ -59,7 +59,8 @@ static void send_rest_of_request(struct txn *t)
 
 static enum txn_verdict wait_for_body(struct txn *t)
 {
-    const struct cfg_timeouts *c = &txn_cfg(t)->timeouts;
+    txn_outlive(t);
+    const struct cfg_timeouts *c = txn_timeouts(t);
     bool client_is_full = http_is_full(txn_client(t));
     bool is_stream = t->class_.kind == APP_STREAM;
     if (txn_timed_out(t))
@@ -140,7 +141,8 @@ enum txn_verdict step_tunnel(struct txn *t)
         return txn_go(t, TXN_DONE);
     if (txn_timed_out(t))
         return txn_drop(t, ERR_STREAM_IDLE);
-    return txn_wait(t, txn_cfg(t)->timeouts.stream_idle_ms);
+    txn_outlive(t);
+    return txn_wait(t, txn_timeouts(t)->stream_idle_ms);
 }
 
 enum txn_verdict step_refuse(struct txn *t)

@@ -1,5 +1,5 @@
 /* A worker takes a configuration: at the start, and at each reload. */
-#include "proxy/txn.h"
+#include "proxy/outlive.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ static int admit(struct http_server_conn *c)
     struct proxy_clients *clients = l->worker->shared->clients;
     uint64_t limit = l->conf->cfg->limits.client_connections;
     const struct rt_ip *peer = http_peer(c);
-    if (!l->cfg || !limit || !peer->n_bits || http_peer_is_proxy(c))
+    if (!l->cfg || !limit || !peer->n_bits ||
+        http_peer_is_in(c, l->cfg->proxies, l->cfg->n_proxies))
         return 0;
     if (proxy_clients_take(clients, peer, limit, &c->counted) == 0)
         return 0;
@@ -202,6 +203,7 @@ static int add_listener(struct proxy_worker *w, size_t i, int fd, struct diag *d
         return diag_set(d, ERR_NO_MEMORY, "no memory for a listener");
     }
     l->worker = w;
+    l->is_for_sites = i == w->conf->cfg->n_listeners;
     http_server_init(&l->server, &w->env, &none, NULL, txn_begin, l);
     l->server.on_lost = txn_log_lost;
     l->server.on_empty = &w->drain_task;
@@ -248,6 +250,8 @@ int proxy_change_apply(struct proxy_change **cp, struct diag *d)
             failed = add_listener(w, i, fd, d);
         rc = rc ? rc : failed;
     }
+    list_for_each (it, &w->txns)
+        txn_outlive(LIST_ITEM(it, struct txn, link));
     if (old)
         proxy_conf_unref(&old);
     proxy_change_abandon(cp);

@@ -78,9 +78,7 @@ static int begin_leg(struct txn *t)
     txn_take_traceparent(t);
     take_correlation(t);
     t->routed = true;
-    rc = peer_leg_begin(t->conf->peer, t->from_site, &t->diag);
-    t->has_place = rc == 0;
-    return rc;
+    return peer_leg_begin(t->conf->peer, t->from_site, &t->place, &t->diag);
 }
 
 static int route_leg(struct txn *t)

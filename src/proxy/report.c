@@ -1,7 +1,7 @@
 /* The live transactions of a worker, in a crash report. Runs in a signal handler, maybe in the
  * middle of a change: nothing is called that locks, allocates or fails, and what is pointed to is
  * looked at before it is believed. A pointer into nowhere is the caller's to catch. */
-#include "proxy/txn.h"
+#include "proxy/outlive.h"
 
 #define LINE_BYTES    512
 #define SHOWN_MOST    80 /* characters of a path or a name */
@@ -32,10 +32,10 @@ static void put_line(const struct txn *t, struct out *o)
     OUT(o, "  ");
     out_hex64(o, t->id);
     put(o, " ", str_of(names[t->state]));
-    put(o, " service ", t->service ? t->service->name : STR_NULL);
+    put(o, " service ", txn_service_name(t));
     put(o, " ", t->x->error ? STR_NULL : t->x->head.method_text);
     put(o, " ", path);
-    put(o, " site ", txn_cfg(t)->sites[txn_leg_site(t)].name);
+    put(o, " site ", txn_leg_name(t, txn_leg_at(t)));
     /* As it is known: asking the kernel is for those who live. */
     put(o, " client ", str_of(t->x->conn->peer_host));
     out_char(o, '\n');

@@ -215,7 +215,7 @@ static void read_forwarded(struct txn *t)
     struct http_server_conn *c = t->x->conn;
     char text[HTTP_PEER_HOST_MAX];
     struct out o;
-    if (!http_peer_is_proxy(c))
+    if (!http_peer_is_in(c, t->listener->proxies, t->listener->n_proxies))
         return;
     t->forwarded = arena_zalloc(&t->x->arena, sizeof *t->forwarded);
     if (!t->forwarded)

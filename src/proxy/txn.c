@@ -25,6 +25,7 @@
  *   and all before the answer's head, of a scoped request: `timeout`
  */
 #include "proxy/gather.h"
+#include "proxy/outlive.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,8 +82,6 @@ static void finish(struct txn *t)
     http_pool_put(&t->up, reusable);
     txn_drop_held(t);
     rt_cancel(w->loop, &t->task);
-    if (t->has_place)
-        peer_leg_end(t->conf->peer, t->from_site);
     if (t->place)
         counter_give(t->place);
     list_remove(&t->link);
@@ -136,12 +135,13 @@ void txn_begin(struct http_exchange *x)
     t->worker = w;
     t->conf = proxy_conf_ref(l->conf);
     t->listener = l->cfg;
+    t->is_from_site = l->is_for_sites;
     t->client = http_peer_host(x->conn);
     t->task.run = run;
     t->id = next_id(w);
     t->begun_us = rt_mono_us();
     t->begun_wall_us = rt_wall_us();
-    t->state = l->cfg || x->error ? TXN_ROUTE : TXN_PEER;
+    t->state = l->is_for_sites && !x->error ? TXN_PEER : TXN_ROUTE;
     t->legs = &t->one_leg;
     t->n_legs = 1;
     t->one_leg.site = (uint16_t)t->conf->cfg->self;
@@ -259,13 +259,13 @@ void txn_print(const struct txn *t, struct out *o)
     OUT(o, ",\"path\":");
     out_json(o, path);
     OUT(o, ",\"service\":");
-    out_json(o, t->service ? t->service->name : STR_NULL);
+    out_json(o, txn_service_name(t));
     if (t->scope.p) {
         OUT(o, ",\"scope\":");
         out_json(o, t->scope);
     }
     OUT(o, ",\"site\":");
-    out_json(o, txn_cfg(t)->sites[txn_leg_site(t)].name);
+    out_json(o, txn_leg_name(t, txn_leg_at(t)));
     if (t->gather)
         gather_print(t, o);
     out_char(o, '}');

@@ -49,7 +49,8 @@ struct txn {
     enum txn_state state;
     struct http_exchange *x;
     struct proxy_worker *worker;
-    struct proxy_conf *conf;             /* referenced */
+    struct proxy_conf *conf;             /* referenced; NULL: it was let go, see own */
+    struct txn_own *own;                 /* outlive.h: what is still needed of it then */
     const struct cfg_listener *listener; /* of conf; NULL: the one for other sites */
     struct rt_task task;
     struct list link; /* in worker->txns */
@@ -65,13 +66,13 @@ struct txn {
     /* whom it comes from, and what it is for */
     struct str client;                 /* the address as text */
     struct proxy_forwarded *forwarded; /* what a trusted proxy says of it; NULL: there is none */
-    struct counter *place; /* behind a trusted proxy: one of its address is taken; or NULL */
-    bool is_leg;           /* it came from another site's Cheops */
-    bool is_protocol;      /* it was a message of the peer protocol: not logged */
-    bool routed;           /* carriers were read */
-    size_t from_site;      /* is_leg */
-    bool has_place;        /* is_leg: one of the site's places for legs is taken */
-    const struct app_service *service;
+    bool is_from_site;                 /* it came in on the listener for other sites */
+    bool is_leg;                       /* and is a leg */
+    bool is_protocol;                  /* it was a message of the peer protocol: not logged */
+    bool routed;                       /* carriers were read */
+    size_t from_site;                  /* is_leg */
+    struct counter *place; /* taken of its address's behind a proxy, or of its site's; or NULL */
+    const struct app_service *service; /* of conf */
     struct app_class class_;
     struct app_carried carried;
     struct str target;
@@ -214,7 +215,7 @@ void txn_remember(struct txn *t);
 enum txn_verdict txn_end_here(struct txn *t);
 /* answer.c: writes the head of the answer and goes to ANSWER. */
 enum txn_verdict txn_answer_begin(struct txn *t, const struct h1_head *head);
-/* Copies the answer's head into the arena, t->answer; its body is next. 0 or ERR_NO_MEMORY. */
+/* Copies the answer's head to t->answer, and goes on to its body. 0 or ERR_NO_MEMORY. */
 int txn_keep_answer(struct txn *t, const struct h1_head *head);
 
 /* relay.c: moves payload from one connection to the other until one of them has to be waited for.
@@ -224,7 +225,7 @@ int txn_pump(struct txn *t, struct http_conn *from, struct http_conn *to, uint64
              bool *from_failed);
 /* Moves the request's body on: 0, ERR_AGAIN, or what failed at whose end. */
 int txn_pump_request(struct txn *t, bool *client_failed);
-/* Writes from[*sent..] of what was read ahead: 0, ERR_AGAIN, or what broke `to`. */
+/* Writes what was read ahead, from *sent on: 0, ERR_AGAIN, or what broke `to`. */
 int txn_send_kept(struct txn *t, struct http_conn *to, struct str kept, size_t *sent);
 /* A growing copy in the arena: appends, within limit. False when it does not fit. */
 bool txn_keep(struct txn *t, struct str *kept, size_t *capacity, struct str data);

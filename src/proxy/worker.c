@@ -21,7 +21,17 @@ static void listener_free(struct rt_dead *dead)
     free(CONTAINER_OF(dead, struct proxy_listener, dead));
 }
 
-/* A listener that takes no more connections has lost its last one. */
+/* No request begins on it any more: those that are under way have what they need. */
+static void let_go(struct proxy_listener *l)
+{
+    l->cfg = NULL;
+    l->server.tls = NULL;
+    l->server.options.proxies = NULL;
+    l->server.options.n_proxies = 0;
+    proxy_conf_unref(&l->conf);
+}
+
+/* A listener that takes no more connections has lost its last one, or began its last request. */
 static void run_drain(struct rt_task *task)
 {
     struct proxy_worker *w = CONTAINER_OF(task, struct proxy_worker, drain_task);
@@ -29,10 +39,12 @@ static void run_drain(struct rt_task *task)
     list_for_each_safe (it, &w->listeners) {
         struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
         n_conns += l->server.n_conns;
-        if (!l->is_retired || l->server.n_conns)
+        if (!l->is_retired || !http_server_is_ending(&l->server))
+            continue;
+        let_go(l);
+        if (l->server.n_conns)
             continue;
         list_remove(&l->link);
-        proxy_conf_unref(&l->conf);
         l->dead.free = listener_free;
         rt_reap(w->loop, &l->dead);
     }
@@ -51,6 +63,8 @@ int proxy_worker_create(struct proxy_worker **out, struct rt_loop *loop,
     http_env_init(&w->env, loop);
     list_init(&w->listeners);
     list_init(&w->txns);
+    w->outlived.keep_alive = HTTP_KEEP_NEVER;
+    http_pool_init(&w->outlived, &w->env);
     w->drain_task.run = run_drain;
     rt_random(&w->id_state, sizeof w->id_state);
     if (proxy_meter_create(&w->meter) < 0) {
@@ -209,15 +223,16 @@ void proxy_worker_cut_revoked(struct proxy_worker *w)
 {
     list_for_each (it, &w->listeners) {
         struct proxy_listener *l = LIST_ITEM(it, struct proxy_listener, link);
-        if (!l->cfg)
+        if (l->is_for_sites)
             http_server_cut(&l->server, peer_is_revoked, w->conf->peer);
     }
     cut_conf(w->conf, w->conf->peer);
     list_for_each (it, &w->txns) {
         const struct proxy_conf *c = LIST_ITEM(it, struct txn, link)->conf;
-        if (c != w->conf)
+        if (c && c != w->conf)
             cut_conf(c, w->conf->peer);
     }
+    http_pool_cut(&w->outlived, peer_is_revoked, w->conf->peer);
 }
 
 void proxy_worker_print(const struct proxy_worker *w, struct out *o)
@@ -272,6 +287,7 @@ void proxy_worker_destroy(struct proxy_worker **wp)
     proxy_conf_unref(&w->conf);
     rt_loop_turn(w->loop, 0);
     rt_cancel(w->loop, &w->drain_task);
+    http_pool_fini(&w->outlived);
     http_env_fini(&w->env);
     proxy_meter_destroy(&w->meter);
     free(w);

@@ -56,9 +56,10 @@ struct proxy_listener {
     struct proxy_worker *worker;
     struct rt_listener socket;
     struct http_server server;
-    struct proxy_conf *conf;        /* referenced; the newest, unless it is retired */
+    struct proxy_conf *conf; /* referenced; the newest, unless it is retired; NULL: not needed */
     const struct cfg_listener *cfg; /* of conf; NULL: the listener for other sites */
-    bool is_retired;                /* its address is in the configuration no more */
+    bool is_for_sites;
+    bool is_retired; /* its address is in the configuration no more: the last requests */
     struct rt_dead dead;
 };
 
@@ -66,7 +67,8 @@ struct proxy_worker {
     struct rt_loop *loop;
     struct http_env env;
     struct proxy_shared *shared;
-    struct proxy_conf *conf; /* the newest */
+    struct proxy_conf *conf;   /* the newest */
+    struct http_pool outlived; /* connections of transactions that have let theirs go */
     struct list listeners;
     struct list txns; /* live transactions */
     bool draining;

@@ -220,6 +220,34 @@ static void test_the_queue_is_bounded(void **state)
     assert_int_equal(s.pool.n_waiting, 0);
 }
 
+static void test_a_connection_that_moves_leaves_its_place(void **state)
+{
+    struct user first = {0}, second = {0};
+    struct http_gauge gauge = {0};
+    struct http_pool other = {.keep_alive = HTTP_KEEP_NEVER};
+    http_pool_init(&other, &s.env);
+    s.pool.gauge = &gauge;
+    s.pool.max_open = 1;
+    ask(&first);
+    UNTIL(s.loop, first.rc == 0);
+    ask(&second);
+    assert_int_equal(s.pool.n_waiting, 1);
+    http_pool_move(first.conn, &other);
+    assert_int_equal(s.pool.n_open, 0);
+    assert_int_equal(other.n_open, 1);
+    assert_int_equal(counter_get(&gauge.open), 1);
+    UNTIL(s.loop, second.wakes > 0);
+    ask(&second);
+    assert_non_null(second.conn);
+    assert_int_equal(counter_get(&gauge.open), 2);
+    leave(&second);
+    http_pool_put(&first.conn, true);
+    assert_int_equal(other.n_open, 0);
+    assert_int_equal(counter_get(&gauge.open), 0);
+    http_pool_fini(&other);
+    leave(&first);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -230,6 +258,7 @@ int main(void)
         CASE(test_a_place_that_is_not_taken_is_the_next_ones),
         CASE(test_a_place_that_was_taken_is_nobodys),
         CASE(test_the_queue_is_bounded),
+        CASE(test_a_connection_that_moves_leaves_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,7 +179,8 @@ static void test_a_reload_begins_with_what_is_known(void **state)
     struct peer *old = w->peer;
     peer_sites_heard(peer_sites_of(old), PARIS, 1000);
     peer_sites_sample(peer_sites_of(old), PARIS, 700);
-    assert_int_equal(peer_leg_begin(old, PARIS, NULL), 0);
+    struct counter *place;
+    assert_int_equal(peer_leg_begin(old, PARIS, &place, NULL), 0);
     assert_int_equal(peer_create(&w->peer, &w->cfg, old, &w->d), 0);
     struct peer_sites *sites = peer_sites_of(w->peer);
     assert_int_equal(peer_sites_state(sites, PARIS), PEER_SITE_UP);
@@ -187,11 +188,11 @@ static void test_a_reload_begins_with_what_is_known(void **state)
     assert_int_equal(peer_sites_rtt_us(sites, NANTES, PARIS), 700);
     assert_int_equal(peer_sites_rtt_us(sites, NANTES, LYON), PEER_RTT_UNKNOWN);
     assert_int_equal(peer_sites_state(sites, LYON), PEER_SITE_UNKNOWN);
-    assert_int_equal(peer_legs_of(w->peer, PARIS), 1); /* it is under way still */
-    peer_leg_end(old, PARIS);
-    assert_int_equal(peer_legs_of(w->peer, PARIS), 0);
+    assert_int_equal(peer_legs_of(w->peer, PARIS), 1);               /* it is under way still */
     assert_true(str_eq(peer_greeting(w->peer), peer_greeting(old))); /* the same incarnation */
     peer_unref(&old);
+    counter_give(place);
+    assert_int_equal(peer_legs_of(w->peer, PARIS), 0);
 }
 
 static void test_which_bodies_are_read(void **state)
@@ -257,15 +258,16 @@ static void test_connections_of_one_site(void **state)
 static void test_legs_of_one_site(void **state)
 {
     struct world *w = *state;
-    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), 0);
-    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), 0);
-    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), ERR_OVERLOADED);
+    struct counter *first, *place;
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &first, &w->d), 0);
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &place, &w->d), 0);
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &place, &w->d), ERR_OVERLOADED);
     assert_non_null(strstr(w->d.message, "Paris has 2 legs under way at Nantes"));
     assert_non_null(strstr(w->d.hint, "site_legs"));
-    assert_int_equal(peer_leg_begin(w->peer, LYON, &w->d), 0);
-    peer_leg_end(w->peer, PARIS);
+    assert_int_equal(peer_leg_begin(w->peer, LYON, &place, &w->d), 0);
+    counter_give(first);
     assert_int_equal(peer_legs_of(w->peer, PARIS), 1);
-    assert_int_equal(peer_leg_begin(w->peer, PARIS, &w->d), 0);
+    assert_int_equal(peer_leg_begin(w->peer, PARIS, &place, &w->d), 0);
 }
 
 /* ---- descriptions */

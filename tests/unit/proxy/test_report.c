@@ -39,6 +39,8 @@ static int set_up(void **state)
         *t = (struct txn){.magic = TXN_MAGIC, .id = 0xabc + i, .state = TXN_RELAY, .x = &all.x};
         t->conf = &all.conf;
         t->service = &all.service;
+        t->legs = &t->one_leg;
+        t->n_legs = 1;
         t->target = STR("/v2/images?token=secret");
         list_push(&all.worker.txns, &t->link);
     }
