@@ -19,10 +19,14 @@ struct ctl_answer {
     size_t n;
 };
 
-/* GET of a path with its query, at most CTL_ASK_MS. Errors are said for people; one of the admin
- * API itself ({"error": …}) is such an error, another status than 200 is an answer. */
+/* GET of a path with its query, at most CTL_ASK_MS. Errors are said for people: ERR_FORBIDDEN (the
+ * socket may not be opened), ERR_SYSTEM; one of the admin API itself ({"error": …}) is such an
+ * error, ERR_INVALID, another status than 200 is an answer. */
 int ctl_ask(const char *socket, const char *path, struct ctl_answer *out, struct diag *d) MUST_USE;
-/* The same with POST and no body: asks for a change. */
+/* The same, at most `ms`. */
+int ctl_ask_within(const char *socket, const char *path, unsigned ms, struct ctl_answer *out,
+                   struct diag *d) MUST_USE;
+/* The same as ctl_ask with POST and no body: asks for a change. */
 int ctl_tell(const char *socket, const char *path, struct ctl_answer *out, struct diag *d) MUST_USE;
 void ctl_answer_fini(struct ctl_answer *a);
 

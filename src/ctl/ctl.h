@@ -11,6 +11,7 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
 int ctl_cmd_app(int argc, char **argv);
 int ctl_cmd_ca(int argc, char **argv);
+int ctl_cmd_check(int argc, char **argv);
 int ctl_cmd_explain(int argc, char **argv);
 int ctl_cmd_init(int argc, char **argv);
 int ctl_cmd_op(int argc, char **argv);

@@ -8,6 +8,7 @@
 static const struct ctl_command commands[] = {
     {"app", ctl_cmd_app, "check an application description"},
     {"ca", ctl_cmd_ca, "the authority that sites trust: its certificates, and their end"},
+    {"check", ctl_cmd_check, "look at everything that a site needs, and say what to do"},
     {"explain", ctl_cmd_explain, "print what a scope means for a request, without running it"},
     {"init", ctl_cmd_init, "write a configuration to begin with"},
     {"op", ctl_cmd_op, "the order of operations under a resolution matrix"},

@@ -2,8 +2,6 @@
 #include "base/check.h"
 #include "base/out.h"
 
-#define LAST_CHARS 400
-
 struct ctl_row {
     struct ctl_row *next;
     struct str cells[CTL_COLUMNS];
@@ -20,7 +18,7 @@ static size_t width_of(struct str s)
 
 static struct str visible(struct arena *a, struct str s, size_t chars)
 {
-    char memory[4 * LAST_CHARS + 16];
+    char memory[4 * CTL_LAST_CHARS + 16];
     struct out o;
     if (s.n == 0)
         return STR("-");
@@ -33,7 +31,7 @@ void ctl_table_init(struct ctl_table *t, struct arena *arena, const char *const 
 {
     struct str cells[CTL_COLUMNS] = {{0}};
     CHECK(n <= CTL_COLUMNS);
-    *t = (struct ctl_table){.arena = arena, .n_columns = n};
+    *t = (struct ctl_table){.arena = arena, .n_columns = n, .cell_chars = CTL_CELL_CHARS};
     for (size_t i = 0; i < n; i++)
         cells[i] = str_of(titles[i]);
     ctl_table_add(t, cells);
@@ -44,7 +42,7 @@ void ctl_table_add(struct ctl_table *t, const struct str *cells)
     struct ctl_row *row = arena_new(t->arena, struct ctl_row);
     for (size_t i = 0; i < t->n_columns; i++)
         row->cells[i] =
-            visible(t->arena, cells[i], i + 1 < t->n_columns ? CTL_CELL_CHARS : LAST_CHARS);
+            visible(t->arena, cells[i], i + 1 < t->n_columns ? t->cell_chars : CTL_LAST_CHARS);
     if (arena_overflowed(t->arena))
         return; /* what the arena gives then is not kept */
     if (t->last)

@@ -7,13 +7,15 @@
 #include <stdio.h>
 
 #define CTL_COLUMNS    10
-#define CTL_CELL_CHARS 100 /* shown of a cell; the last column is not cut below 400 */
+#define CTL_CELL_CHARS 100 /* shown of a cell, unless cell_chars says otherwise */
+#define CTL_LAST_CHARS 400 /* of one in the last column */
 
 struct ctl_row;
 
 struct ctl_table {
     struct arena *arena; /* borrowed: of the rows */
     size_t n_columns;
+    size_t cell_chars; /* at most CTL_LAST_CHARS; may be set after init */
     struct ctl_row *first, *last;
 };
 
