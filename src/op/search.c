@@ -12,6 +12,7 @@
 
 /* The application of a site: what its state shows. */
 struct application {
+    bool existed; /* before the first operation */
     bool exists;
     const void *base;
     const struct op_operation *ran[MOST_RUN];
@@ -77,7 +78,7 @@ static bool is_after(const struct application *a, const void *what, const void *
 /* Whether the state shows the list, and nothing else. */
 static bool shows_list(const struct op_log *log, const struct application *a)
 {
-    struct application said = {.exists = a->exists && list_is_empty(&log->list)};
+    struct application said = {.exists = a->existed};
     list_for_each (at, &log->list)
         run(log->matrix, &said, OP_AT(at));
     if (said.exists != a->exists || said.base != a->base || said.n != a->n)
@@ -105,7 +106,7 @@ static void begin(struct search *s, bool exists)
         arena_init(&site->arena, site->memory, sizeof site->memory, 8 * LOG_MEMORY);
         op_log_init(&site->log, s->m, &site->arena);
         op_replica_init(&site->replica, &site->log);
-        site->app = (struct application){.exists = exists};
+        site->app = (struct application){.existed = exists, .exists = exists};
         site->replica.row.exists = exists ? OP_EXISTS : OP_EXISTS_NOT;
         for (unsigned k = 0; k < SITES; k++) {
             uint32_t actor;

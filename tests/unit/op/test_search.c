@@ -80,6 +80,27 @@ static void test_two_creates_and_no_delete(void **state)
     arena_fini(&arena);
 }
 
+/* A resource that was there before all operations: nothing in the list makes it. */
+static void test_a_type_without_create(void **state)
+{
+    static const struct op_type types[] = {{.name = STR("set"), .overwrites = true},
+                                           {.name = STR("append")}};
+    struct arena arena;
+    struct op_finding f;
+    struct op_matrix m;
+    (void)state;
+    for (size_t n = 1; n <= 2; n++) {
+        arena_init(&arena, memory, sizeof memory, MATRIX_MEMORY);
+        assert_int_equal(
+            op_matrix_make(&(struct op_rules){.types = types, .n_types = n}, &arena, &m, NULL), 0);
+        op_search(&m, &f);
+        assert_int_equal(f.found, n == 1 ? OP_FOUND_NOTHING : OP_FOUND_DIVERGED);
+        arena_fini(&arena);
+    }
+    assert_true(f.is_created);
+    assert_int_equal(f.n, 2);
+}
+
 static void test_what_only_diverges(void **state)
 {
     struct arena arena;
@@ -118,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_models_that_converge),
                                        cmocka_unit_test(test_the_shortest_history_is_found),
                                        cmocka_unit_test(test_two_creates_and_no_delete),
+                                       cmocka_unit_test(test_a_type_without_create),
                                        cmocka_unit_test(test_what_only_diverges),
                                        cmocka_unit_test(test_what_clocks_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
