@@ -1,4 +1,7 @@
-"""cheops init and cheops app check: what they print, their exit status, what they refuse."""
+"""cheops init and cheops app check: what they print, their exit status, what they refuse.
+
+CHEOPS_GOLDEN_WRITE=1 writes the files in tests/golden/app/ anew.
+"""
 import json
 import os
 import re
@@ -8,7 +11,7 @@ import sys
 import tempfile
 import unittest
 
-CHEOPS, TOP = sys.argv[1:3]
+CHEOPS, TOP = (os.path.abspath(path) for path in sys.argv[1:3])
 OPENSTACK = os.path.join(TOP, "apps", "openstack.yaml")
 
 
@@ -76,6 +79,53 @@ class AppCheck(Case):
         self.assertEqual(images["item"], "/v2/images/{image_id}")
         self.assertIn({"name": "create", "kind": "create", "method": "POST", "path": "/v2/images"},
                       images["operations"])
+
+    def golden(self, description, name):
+        """What is said of a description, with its path as it is in the project, is in a file."""
+        path = os.path.join(TOP, "tests", "golden", "app", name)
+        answer = subprocess.run([CHEOPS, "app", "check", description], cwd=TOP, capture_output=True, text=True,
+                                timeout=60, check=False)
+        self.assertEqual((answer.returncode, answer.stderr), (0, ""))
+        if os.environ.get("CHEOPS_GOLDEN_WRITE"):
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(answer.stdout)
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(answer.stdout, file.read())
+
+    def test_what_can_come_of_replication(self):
+        self.golden("tests/golden/app/unlike.yaml", "unlike.txt")
+
+    def test_what_can_come_of_replication_in_json(self):
+        answer = json.loads(run("app", "check", "--json", os.path.join(TOP, "tests/golden/app/unlike.yaml")).stdout)
+        types = {t["name"]: t["replication"] for t in answer["services"][0]["types"]}
+        journal = types["journal"]
+        self.assertRegex(journal["digest"], "^[0-9a-f]{16}$")
+        self.assertEqual([o["name"] for o in journal["operations"]], ["append", "create", "delete"])
+        self.assertEqual(journal["left_to_clocks"], [["append", "append"]])
+        self.assertEqual(journal["only_diverges"], ["append"])
+        why = "operations that do not commute ran here in another order, and cannot be run again"
+        self.assertEqual(journal["search"],
+                         {"found": "diverged", "cut": False, "held": True, "site": "B", "why": why,
+                          "history": [{"site": "A", "operation": "append", "heard": False},
+                                      {"site": "B", "operation": "append", "heard": False}]})
+        self.assertFalse(types["stone"]["search"]["held"])
+        self.assertEqual(types["ledger"]["search"], {"found": "nothing", "cut": False})
+        self.assertEqual(types["counter"]["operations"][0],
+                         {"name": "add", "creates": False, "deletes": False, "replaces": False, "overwrites": False,
+                          "makes": False, "commutes": ["add"], "done": []})
+        self.assertIn([404], [o["done"] for o in types["counter"]["operations"]])
+        self.assertIsNone(types["reading"])
+
+    def test_the_search_is_bounded(self):
+        names = [f"o{i}" for i in range(24)]
+        operations = [{"name": name, "kind": "action", "method": "POST", "path": "{item}/" + name,
+                       "overwrites": True} for name in names]
+        chain = [{"before": a, "after": b, "result": "keep-order"} for a, b in zip(names, names[1:])]
+        path = self.path("app.yaml", json.dumps({"application": "a", "services": {"s": {"types": {"t": {
+            "item": "/t/{id}", "operations": operations, "resolution": chain}}}}}))
+        self.assertIn("leaves replicas different, of the 200000 that were tried\n", run("app", "check", path).stdout)
+        answer = json.loads(run("app", "check", "--json", path).stdout)
+        self.assertEqual(answer["services"][0]["types"][0]["replication"]["search"], {"found": "nothing", "cut": True})
 
     def test_an_error_has_its_place(self):
         path = self.path("app.yaml", "application: a\nservices:\n  b: {prot: 1}\n")
