@@ -1,3 +1,4 @@
+#include "rt/confine.h"
 #include "rt/stream.h"
 
 #include <errno.h>
@@ -76,6 +77,8 @@ int rt_listen(const struct rt_address *at, bool reuse_port, unsigned mode, int *
     diag_set(d, ERR_SYSTEM, "cannot listen on %.*s: %s", STR_ARG(out_get(&o)), strerrordesc_np(e));
     if (e == EADDRINUSE)
         diag_hint(d, "another process listens there, or a file that is no socket is in the way");
+    if (e == EACCES && at->sa.sa_family == AF_UNIX)
+        rt_confine_hint_bind(at->un.sun_path, d);
     return ERR_SYSTEM;
 }
 

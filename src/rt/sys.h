@@ -49,6 +49,9 @@ struct str rt_name_text(const struct rt_name *n); /* as configured, for messages
  * does not wait for a look-up that hangs. */
 int rt_resolver_start(unsigned refresh_ms, struct diag *d) MUST_USE;
 void rt_resolver_stop(void);
+/* Loads what /etc/nsswitch.conf has the C library look up hosts and groups with, so that a process
+ * that confines itself (rt/confine.h), and can load no code from then on, can go on using it. */
+void rt_nss_load(void);
 /* Waits until the name (NULL: every one) has been looked up once; false when that takes longer than
  * wait_ms. For the start of a program. Names are looked up in the order in which they were made. */
 bool rt_name_settle(const struct rt_name *n, unsigned wait_ms);

@@ -1,4 +1,5 @@
 /* TLS contexts: made once from files, then only read, by all loops. */
+#include "rt/confine.h"
 #include "rt/revoked.h"
 #include "rt/tls_internal.h"
 
@@ -37,7 +38,9 @@ int rt_tls_refuse(struct diag *d, const char *what, const char *file)
     struct out o;
     out_init(&o, text, sizeof text);
     rt_tls_print_errors(&o);
-    return diag_set(d, ERR_CONFIG, "cannot use %s '%s': %.*s", what, file, STR_ARG(out_get(&o)));
+    diag_set(d, ERR_CONFIG, "cannot use %s '%s': %.*s", what, file, STR_ARG(out_get(&o)));
+    rt_confine_hint_read(file, d);
+    return ERR_CONFIG;
 }
 
 /* ---- own certificate */
