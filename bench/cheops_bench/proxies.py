@@ -152,7 +152,8 @@ class Cheops(Proxy):
             processes = self.stage.processes.behind(wrap if site == self.measured else ())
             daemons[site] = Daemon(f"{self.name}-{site}", processes, self.stage.path(f"{self.name}-{site}"),
                                    self.stage.build)
-            daemons[site].configure(self.configuration(site, ports, loops))
+            # valgrind runs within the daemon, and needs more than it
+            daemons[site].configure({**self.configuration(site, ports, loops), "confine": "valgrind" not in wrap})
             self.stage.wait_for_door(daemons[site].launch(), ports[site]["door"])
         for site, daemon in daemons.items():
             wait.until(lambda daemon=daemon: self.sees_all(daemon), f"{site} to see the others", START_S,

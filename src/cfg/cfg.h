@@ -39,7 +39,7 @@ enum cfg_keep_alive {
     CFG_KEEP_ALIVE_NEVER,
 };
 
-/* Files of a TLS end, as paths from here; absent where the key is left out. For reports. */
+/* Files of a TLS end, as paths from here; absent where the key is left out. */
 struct cfg_tls {
     struct str certificate, key, ca;
 };
@@ -115,6 +115,7 @@ struct cfg {
     struct cfg_peers peers;
     struct str admin_socket, admin_group; /* absent group: cheops, if there is one */
     struct str access_log;                /* path, or "-"; absent: none */
+    bool confine;
     struct cfg_timeouts timeouts;
     struct cfg_limits limits;
     struct str warnings[32]; /* file:line:column: what is allowed and unwise */

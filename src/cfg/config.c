@@ -83,7 +83,7 @@ static int read_application(struct yaml_reader *r, const struct yaml *n, void *o
     if (rc == 0)
         c->app = app;
     else if (rc == ERR_CONFIG && !d.line)
-        yaml_error(n, r->file, r->d, "%s", d.message);
+        cfg_error_of(r, n, &d);
     else if (r->d && !r->d->code)
         *r->d = d;
     return rc;
@@ -110,6 +110,8 @@ static const struct yaml_key top_keys[] = {
     {"admin", YAML_PART, 0, .table = &admin_table, .is_active = true,
      .text = "the admin API; left out: none"},
     {"log", YAML_PART, 0, .table = &log_table, .is_active = true, .text = "logs"},
+    {"confine", YAML_TRUTH, offsetof(struct cfg, confine), .value = "true",
+     .text = "false: the daemon may open every file and make every system call that its user may"},
     {"timeouts", YAML_PART, offsetof(struct cfg, timeouts), .table = &timeout_table,
      .text = "how long each thing is waited for"},
     {"limits", YAML_PART, offsetof(struct cfg, limits), .table = &limit_table,

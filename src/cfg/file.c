@@ -1,4 +1,5 @@
 #include "cfg/file.h"
+#include "rt/confine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +25,11 @@ int cfg_file_read(const char *path, struct arena *a, struct str *out, struct dia
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-    if (fd < 0)
-        return diag_set(d, ERR_CONFIG, "%s cannot be opened: %s", path, strerror(errno));
+    if (fd < 0) {
+        diag_set(d, ERR_CONFIG, "%s cannot be opened: %s", path, strerror(errno));
+        rt_confine_hint_read(path, d);
+        return ERR_CONFIG;
+    }
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > CFG_FILE_MAX)
         rc = diag_set(d, ERR_CONFIG, "%s is not a file of at most %u bytes", path, CFG_FILE_MAX);
     char *text = rc == 0 ? arena_alloc(a, (size_t)st.st_size + 1) : NULL;

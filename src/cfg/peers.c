@@ -157,7 +157,7 @@ static int peers_tls(struct yaml_reader *r, const struct yaml *n, const struct p
     p->crl = cfg_file_relative(r->arena, r->file, x->crl);
     struct diag d = {0};
     if (rt_revoked_open(&p->revoked, p->files.ca.p, p->crl.p, &d) < 0)
-        return yaml_error(n, r->file, r->d, "%s", d.message);
+        return cfg_error_of(r, n, &d);
     struct rt_tls_config server = {
         .is_server = true, .require_peer = true, .only_1_3 = true, .revoked = p->revoked};
     struct rt_tls_config client = {.only_1_3 = true, .revoked = p->revoked};

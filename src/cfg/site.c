@@ -22,6 +22,14 @@ void cfg_warn(struct yaml_reader *r, const struct yaml *at, const char *format, 
         c->warnings[c->n_warnings++] = w;
 }
 
+int cfg_error_of(struct yaml_reader *r, const struct yaml *at, const struct diag *why)
+{
+    int rc = yaml_error(at, r->file, r->d, "%s", why->message);
+    if (why->hint[0])
+        diag_hint(r->d, "%s", why->hint);
+    return rc;
+}
+
 static void hint_services(struct yaml_reader *r, const struct app *app)
 {
     char memory[200];

@@ -22,6 +22,8 @@ int cfg_check_site_name(struct yaml_reader *r, const struct yaml *n) MUST_USE;
 /* The service of a name at a node, or an error there with the nearest one. */
 int cfg_find_service(struct yaml_reader *r, const struct yaml *at, struct str name,
                      const struct app_service **out) MUST_USE;
+/* Sets the error of something that a node names, with what to do, at the node. */
+int cfg_error_of(struct yaml_reader *r, const struct yaml *at, const struct diag *why);
 /* Adds a warning at a node. */
 void cfg_warn(struct yaml_reader *r, const struct yaml *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

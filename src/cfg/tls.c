@@ -59,7 +59,7 @@ int cfg_make_tls(struct yaml_reader *r, const struct yaml *at, const struct cfg_
     what.alpn = "http/1.1";
     check_key_file(r, at, t->key);
     if (rt_tls_create(out, &what, &d) < 0)
-        return yaml_error(at, r->file, r->d, "%s", d.message);
+        return cfg_error_of(r, at, &d);
     check_expiry(r, at, t->certificate, *out);
     add_digest(cfg_of(r), t->certificate);
     add_digest(cfg_of(r), t->ca);

@@ -8,17 +8,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_SANITIZER 1
-#endif
-#endif
-#ifndef HAS_SANITIZER
-#define HAS_SANITIZER 0
-#endif
-
 #define NOBODY SIZE_MAX
 
 static const struct {
@@ -27,7 +16,7 @@ static const struct {
     bool is_sanitizers; /* they handle it themselves */
 } fatal[] = {
     {SIGABRT, "SIGABRT", false}, {SIGSEGV, "SIGSEGV", true}, {SIGBUS, "SIGBUS", true},
-    {SIGILL, "SIGILL", true},    {SIGFPE, "SIGFPE", true},
+    {SIGILL, "SIGILL", true},    {SIGFPE, "SIGFPE", true},   {SIGSYS, "SIGSYS", false},
 };
 
 static const struct daemon *watched;
@@ -70,7 +59,11 @@ static void say_head(const siginfo_t *info)
     out_str(&o, name_of(info->si_signo));
     OUT(&o, " in the thread ");
     out_str(&o, str_of(thread));
-    if (!is_sent(info)) {
+    if (info->si_signo == SIGSYS && !is_sent(info)) {
+        OUT(&o, ", which made the system call ");
+        out_u64(&o, (uint64_t)info->si_syscall);
+        OUT(&o, " that it never makes");
+    } else if (!is_sent(info)) {
         OUT(&o, ", at the address 0x");
         out_hex(&o, (uintptr_t)info->si_addr);
     } else if (info->si_pid != getpid()) {

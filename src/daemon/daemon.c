@@ -434,6 +434,8 @@ int daemon_run(struct cfg *cfg, struct diag *d)
         rc = watch_signals(&x, d);
     }
     if (rc == 0)
+        rc = daemon_confine_files(cfg, d);
+    if (rc == 0)
         rc = rt_resolver_start(RESOLVE_MS, d);
     if (rc == 0)
         rc = open_shared(&x, d);
@@ -445,6 +447,8 @@ int daemon_run(struct cfg *cfg, struct diag *d)
         check_fds(&x);
     if (rc == 0)
         rc = start_control(&x, d);
+    if (rc == 0)
+        rc = daemon_confine_calls(cfg, d);
     if (rc == 0) {
         drop_passed(&x);
         x.is_ready = true;

@@ -9,6 +9,18 @@
 
 #include <pthread.h>
 
+/* Sanitizers have signals, a stack and files of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_SANITIZER
+#define HAS_SANITIZER 0
+#endif
+
 #define SETTLE_MS 2000 /* for the services' names; then without those that lack */
 
 struct daemon;
@@ -68,6 +80,11 @@ void daemon_watchdog_stop(struct daemon *x);
 void daemon_cut_revoked(struct daemon *x);
 /* What the control is told to do with news: writes them to standard error, cuts. */
 struct peer_control_events daemon_control_events(struct daemon *x);
+
+/* confine.c: gives up files, before the process has a second thread, and system calls, once it
+ * serves; not with `confine: false`. What the kernel does not give is a warning. ERR_SYSTEM. */
+int daemon_confine_files(const struct cfg *cfg, struct diag *d) MUST_USE;
+int daemon_confine_calls(const struct cfg *cfg, struct diag *d) MUST_USE;
 
 /* reload.c: reads the configuration anew and takes it, or refuses it whole. 0: wish->on_done is
  * called once, in a later turn, with 0 or why not. Else it is not begun: one at a time

@@ -94,6 +94,11 @@ static int check_same(const struct cfg *old, const struct cfg *new, struct diag 
                       STR_ARG(str_sub(texts[i].old, 0, 100)));
             return ERR_CONFIG;
         }
+    if (old->confine != new->confine) {
+        diag_set(d, ERR_CONFIG, "confine cannot change while cheopsd runs");
+        diag_hint(d, "restart cheopsd, or put it back");
+        return ERR_CONFIG;
+    }
     if (old->workers != new->workers ||
         old->limits.correlation_ids != new->limits.correlation_ids) {
         diag_set(d, ERR_CONFIG, "%s cannot change while cheopsd runs",

@@ -7,8 +7,8 @@ from support.origin import read_request
 from support.threads import send_signal, thread_of
 from test_stream import is_sanitized
 
-FATAL = [n for n in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-         if n == signal.SIGABRT or not is_sanitized()]  # the others are the sanitizer's
+FATAL = [n for n in (signal.SIGABRT, signal.SIGSYS, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
+         if n in (signal.SIGABRT, signal.SIGSYS) or not is_sanitized()]  # the others are the sanitizer's
 
 
 def hang(c):
