@@ -224,9 +224,10 @@ static struct str take_member(struct reading *r, enum h1_field_id id, struct str
 /* "/~scope/<scope>/…": target and prefix of what is read; the encoded scope, absent: none. */
 static struct str take_prefix(struct reading *r)
 {
-    struct str target = r->head->target, rest = uri_path(target), first, encoded;
+    struct str target = r->head->target, first, encoded;
     if (target.n < 2 || (target.p[1] != '~' && target.p[1] != '%'))
         return STR_NULL;
+    struct str rest = uri_path(target);
     if (!uri_segment(&rest, &first) || !uri_segment_is(first, STR("~scope")) ||
         !uri_segment(&rest, &encoded))
         return STR_NULL;

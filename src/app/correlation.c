@@ -6,8 +6,6 @@
 #define UUID       STR("{uuid4}")
 #define UUID_BYTES 36
 
-static const unsigned char groups[] = {8, 4, 4, 4, 12}; /* digits of a UUID between its dashes */
-
 /* The number that 8 bytes are, the first the highest. */
 static uint64_t load64(const unsigned char *p)
 {
@@ -70,21 +68,23 @@ void app_correlation_make(const struct app *app, const unsigned char random[16],
 {
     struct str form = app->carriers.correlation_form;
     ptrdiff_t at = app_text_find(form, UUID);
-    char digits[32];
+    char digits[32], uuid[UUID_BYTES];
     struct out hex;
     uint64_t high, low;
     if (at < 0)
         return;
-    out_init(&hex, digits, sizeof digits);
+    out_init(&hex, digits, sizeof digits); /* 8-4-4-4-12 of them between dashes */
     high = load64(random);
     low = load64(random + 8);
     out_hex64(&hex, (high & ~0xf000ull) | 0x4000); /* version 4 (RFC 9562 section 5.4) */
     out_hex64(&hex, (low & ~(3ull << 62)) | 1ull << 63);
     out_str(o, str_sub(form, 0, (size_t)at));
-    for (size_t i = 0, from = 0; i < COUNT_OF(groups); from += groups[i++]) {
-        if (i)
-            out_char(o, '-');
-        out_str(o, (struct str){digits + from, groups[i]});
-    }
+    memcpy(uuid, digits, 8);
+    memcpy(uuid + 9, digits + 8, 4);
+    memcpy(uuid + 14, digits + 12, 4);
+    memcpy(uuid + 19, digits + 16, 4);
+    memcpy(uuid + 24, digits + 20, 12);
+    uuid[8] = uuid[13] = uuid[18] = uuid[23] = '-';
+    out_str(o, (struct str){uuid, sizeof uuid});
     out_str(o, str_from(form, (size_t)at + UUID.n));
 }

@@ -4,6 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 void out_init(struct out *o, void *mem, size_t cap)
 {
     *o = (struct out){.p = mem, .cap = cap};
@@ -32,26 +36,27 @@ void out_hex(struct out *o, uint64_t v)
     out_str(o, (struct str){digits + at, sizeof digits - at});
 }
 
-/* Eight digits at once, each in its byte: every request has some of them made. */
-static void hex_digits(uint32_t v, char digits[8])
+/* Sixteen digits at once, each in its byte: every request has some of them made. */
+static void hex_digits(uint64_t v, char digits[16])
 {
-    uint64_t x = v;
-    x = (x << 16 | x) & 0x0000ffff0000ffff; /* halves, bytes, nibbles apart, the least last */
-    x = (x << 8 | x) & 0x00ff00ff00ff00ff;
-    x = (x << 4 | x) & 0x0f0f0f0f0f0f0f0f;
-    uint64_t above_9 = (x + 0x0606060606060606) >> 4 & 0x0101010101010101;
-    x += 0x3030303030303030 + above_9 * ('a' - '0' - 10);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    x = __builtin_bswap64(x);
+#ifdef __SSE2__
+    __m128i x = _mm_cvtsi64_si128((long long)__builtin_bswap64(v)); /* the highest byte first */
+    __m128i nibble = _mm_set1_epi8(0x0f);
+    x = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi64(x, 4), nibble), _mm_and_si128(x, nibble));
+    __m128i above_9 = _mm_cmpgt_epi8(x, _mm_set1_epi8(9));
+    x = _mm_add_epi8(x, _mm_set1_epi8('0'));
+    x = _mm_add_epi8(x, _mm_and_si128(above_9, _mm_set1_epi8('a' - '0' - 10)));
+    _mm_storeu_si128((__m128i *)(void *)digits, x);
+#else
+    for (int i = 15; i >= 0; i--, v >>= 4)
+        digits[i] = "0123456789abcdef"[v & 15];
 #endif
-    memcpy(digits, &x, sizeof x);
 }
 
 void out_hex64(struct out *o, uint64_t v)
 {
     char digits[16];
-    hex_digits((uint32_t)(v >> 32), digits);
-    hex_digits((uint32_t)v, digits + 8);
+    hex_digits(v, digits);
     out_str(o, (struct str){digits, sizeof digits});
 }
 

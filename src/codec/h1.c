@@ -268,6 +268,11 @@ static void read_options(struct h1_head *h, struct str list, struct connection_o
     static const struct known_name keep = {"keep-alive"}, upgrade = {"upgrade"}, close = {"close"};
     const char *end = h->base + h->size;
     struct str piece;
+    if (list.n == 10 && is_name(list, &keep, end)) { /* nearly always the only one */
+        o->keep = true;
+        o->n++;
+        return;
+    }
     while (o->n <= MAX_CONNECTION_OPTIONS && str_split(&list, ',', &piece)) {
         struct str option = str_trim(piece);
         o->n++;

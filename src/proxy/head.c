@@ -260,11 +260,10 @@ int txn_write_request_head(struct txn *t)
 /* A status has three digits. */
 static void put_status_line(struct out *o, unsigned status, struct str reason)
 {
-    char begin[] = "HTTP/1.1 000 ";
-    begin[9] = (char)('0' + status / 100);
-    begin[10] = (char)('0' + status / 10 % 10);
-    begin[11] = (char)('0' + status % 10);
-    out_str(o, (struct str){begin, sizeof begin - 1});
+    char digits[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                     (char)('0' + status % 10), ' '};
+    OUT(o, "HTTP/1.1 ");
+    out_str(o, (struct str){digits, sizeof digits});
     out_str(o, reason);
     OUT(o, "\r\n");
 }
