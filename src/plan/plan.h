@@ -111,6 +111,10 @@ struct plan {
 int plan_make(const struct plan_in *in, struct arena *arena, struct plan **out,
               struct diag *d) MUST_USE;
 
+/* Whether every request of the same class and method has this plan, as long as application, sites
+ * and scope are the same: nothing that is measured went into it. */
+bool plan_is_fixed(const struct plan *p);
+
 /* A printed plan: lines for people, or one JSON object without a line feed at its end. */
 struct plan_print_in {
     const struct plan_in *in;

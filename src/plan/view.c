@@ -53,6 +53,22 @@ struct plan_shown plan_shown_of(const struct plan *p, const struct plan_leg *leg
     return s;
 }
 
+/* Recursion is as deep as a scope may be. */
+static bool is_fixed(const struct scope_loc *loc)
+{
+    if (loc->kind == SCOPE_AROUND || loc->kind == SCOPE_ALL)
+        return false;
+    for (const struct scope_loc *o = loc->first; o; o = o->next)
+        if (!is_fixed(o))
+            return false;
+    return true;
+}
+
+bool plan_is_fixed(const struct plan *p)
+{
+    return p->policy != PLAN_NEAREST && (!p->binding || is_fixed(p->binding->loc));
+}
+
 bool plan_is_left_out(const struct plan_sites *sites, const struct scope_loc *around, size_t site,
                       uint32_t *rtt)
 {

@@ -330,12 +330,14 @@ static int read_scope(struct txn *t)
     return rc;
 }
 
-static int make_plan(struct txn *t)
+/* t->plan: the one that an earlier request of the same kind left with the scope, or made now. */
+static int find_plan(struct txn *t)
 {
-    struct arena *a = &t->x->arena;
-    int rc = read_scope(t);
-    if (rc < 0)
-        return rc;
+    enum h1_method method = t->x->head.method;
+    struct plan *made;
+    t->plan = proxy_scope_plan(t->scope_read, &t->class_, method);
+    if (t->plan)
+        return 0;
     struct plan_in in = {
         .app = txn_cfg(t)->app,
         .service = t->service,
@@ -344,7 +346,20 @@ static int make_plan(struct txn *t)
         .scope = t->scope_read->frozen,
         .sites = &t->conf->plan_sites,
     };
-    rc = plan_make(&in, a, &t->plan, &t->diag);
+    int rc = plan_make(&in, &t->x->arena, &made, &t->diag);
+    if (rc < 0)
+        return rc;
+    t->plan = made;
+    proxy_scope_keep(t->scope_read, &t->class_, method, made);
+    return 0;
+}
+
+static int make_plan(struct txn *t)
+{
+    struct arena *a = &t->x->arena;
+    int rc = read_scope(t);
+    if (rc == 0)
+        rc = find_plan(t);
     if (rc < 0)
         return rc;
     if (t->plan->unsupported)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* Of one scope: parsing takes SCOPE_MEMORY at most, freezing and the two texts no more again, and
- * the encoded ones two and three times as much as a text. */
+ * the encoded ones two and three times as much as a text. Plans are kept while there is room. */
 #define ARENA_BYTES (3 * SCOPE_MEMORY + 6 * SCOPE_MAX_BYTES)
 
 struct proxy_scopes {
@@ -109,4 +109,30 @@ int proxy_scopes_get(struct proxy_scopes *all, const struct proxy_scope_question
         (*out)->refs++;
     }
     return rc;
+}
+
+/* The rule tells type, kind and whether there is an identifier; where none takes a request, or its
+ * method has no number, nothing is kept. */
+const struct plan *proxy_scope_plan(const struct proxy_scope *s, const struct app_class *class_,
+                                    enum h1_method method)
+{
+    for (size_t i = 0; i < s->n_plans; i++)
+        if (s->plans[i].rule == class_->rule && s->plans[i].method == method)
+            return s->plans[i].plan;
+    return NULL;
+}
+
+void proxy_scope_keep(struct proxy_scope *s, const struct app_class *class_, enum h1_method method,
+                      const struct plan *plan)
+{
+    if (!class_->rule || method == H1_METHOD_OTHER || s->n_plans == PROXY_SCOPE_PLANS ||
+        !plan_is_fixed(plan))
+        return;
+    struct plan *copy = arena_alloc(&s->arena, sizeof *copy);
+    struct plan_leg *legs = arena_alloc(&s->arena, plan->n_legs * sizeof *legs);
+    if (arena_overflowed(&s->arena))
+        return;
+    *copy = *plan;
+    copy->legs = memcpy(legs, plan->legs, plan->n_legs * sizeof *legs);
+    s->plans[s->n_plans++] = (struct proxy_scope_plan){class_->rule, method, copy};
 }

@@ -79,7 +79,7 @@ struct txn {
     struct str scope;               /* frozen, canonical; absent: none */
     struct str scope_source;        /* the text that diagnostics point into */
     struct proxy_scope *scope_read; /* referenced: scope and plan borrow from it; NULL: not read */
-    struct plan *plan;              /* NULL: one local leg */
+    const struct plan *plan;        /* NULL: one local leg */
     struct str traceparent;         /* of the client, or made here */
     char traceparent_made[56];
     struct app_carrier_ids ids;

@@ -289,6 +289,29 @@ static void test_bindings(void **state)
     }
 }
 
+/* What nothing measured went into is the same plan the next time. */
+static void test_fixed(void **state)
+{
+    static const struct {
+        const char *scope;
+        bool is_fixed;
+    } rows[] = {
+        {"Paris", true},
+        {"Brest ; here", true},
+        {"{image: Brest}", true},
+        {"around(here, 1s)", false},
+        {"Brest ; around(here, 0ms)", false},
+        {"*", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct planned p;
+        plan_of(&p, &w, "GET", "/compute/servers", rows[i].scope);
+        assert_int_equal(p.rc, 0);
+        assert_int_equal(plan_is_fixed(p.plan), rows[i].is_fixed);
+        planned_fini(&p);
+    }
+}
+
 /* ---- limits */
 
 /* Whatever the cap, the result is a whole plan or no-memory. */
@@ -399,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_bindings),
+        cmocka_unit_test(test_fixed),
         cmocka_unit_test(test_every_cap),
         cmocka_unit_test(test_many_sites),
     };

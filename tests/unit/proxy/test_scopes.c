@@ -64,6 +64,52 @@ static void test_errors_are_told_each_time(void **state)
     }
 }
 
+/* A plan is kept for its rule and method, as a copy, as long as it depends on nothing measured. */
+static void test_plans_are_kept(void **state)
+{
+    struct app_rule list = {.kind = APP_LIST}, show = {.kind = APP_READ};
+    struct app_class of_list = {.rule = &list}, of_show = {.rule = &show}, of_none = {0};
+    struct proxy_scope *s = get(STR("{a: Nantes ; Paris}"), STR("a"));
+    struct plan_leg legs[2] = {{.site = 3}, {.site = 5}};
+    struct plan plan = {.form = PLAN_OTHERWISE,
+                        .policy = PLAN_FIRST,
+                        .legs = legs,
+                        .n_legs = 2,
+                        .binding = s->frozen->bindings};
+    assert_null(proxy_scope_plan(s, &of_list, H1_GET));
+    proxy_scope_keep(s, &of_list, H1_GET, &plan);
+    legs[1].site = 7;
+    const struct plan *kept = proxy_scope_plan(s, &of_list, H1_GET);
+    assert_non_null(kept);
+    assert_int_equal(kept->policy, PLAN_FIRST);
+    assert_int_equal(kept->n_legs, 2);
+    assert_int_equal(kept->legs[1].site, 5);
+    assert_null(proxy_scope_plan(s, &of_list, H1_HEAD));
+    assert_null(proxy_scope_plan(s, &of_show, H1_GET));
+    proxy_scope_keep(s, &of_none, H1_GET, &plan);
+    assert_null(proxy_scope_plan(s, &of_none, H1_GET));
+    proxy_scope_keep(s, &of_show, H1_METHOD_OTHER, &plan);
+    assert_null(proxy_scope_plan(s, &of_show, H1_METHOD_OTHER));
+    plan.policy = PLAN_NEAREST;
+    proxy_scope_keep(s, &of_show, H1_GET, &plan);
+    assert_null(proxy_scope_plan(s, &of_show, H1_GET));
+    proxy_scope_unref(&s);
+}
+
+static void test_only_so_many_plans_are_kept(void **state)
+{
+    struct app_rule rules[PROXY_SCOPE_PLANS + 1] = {{.kind = APP_LIST}};
+    struct proxy_scope *s = get(STR("{a: Paris}"), STR("a"));
+    struct plan_leg leg = {.site = 1};
+    struct plan plan = {.policy = PLAN_FORWARD, .legs = &leg, .n_legs = 1};
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        struct app_class class_ = {.rule = &rules[i]};
+        proxy_scope_keep(s, &class_, H1_GET, &plan);
+        assert_int_equal(proxy_scope_plan(s, &class_, H1_GET) != NULL, i < PROXY_SCOPE_PLANS);
+    }
+    proxy_scope_unref(&s);
+}
+
 /* Far more than are kept: those that made room for others live as long as they are referenced. */
 static void test_what_made_room_lives_while_it_is_used(void **state)
 {
@@ -113,6 +159,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_errors_are_told_each_time, begin, end),
         cmocka_unit_test_setup_teardown(test_what_made_room_lives_while_it_is_used, begin, end),
         cmocka_unit_test_setup_teardown(test_a_long_scope_is_not_kept, begin, end),
+        cmocka_unit_test_setup_teardown(test_plans_are_kept, begin, end),
+        cmocka_unit_test_setup_teardown(test_only_so_many_plans_are_kept, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
