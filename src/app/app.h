@@ -121,7 +121,8 @@ struct app_service {
     size_t n_types;
     struct app_rule *rules; /* of the service and its types, in the order written */
     size_t n_rules;
-    struct app_reference *references; /* in requests and answers of all types; each has them too */
+    struct app_reference
+        *references; /* of its own operations and all its types; each has them too */
     size_t n_references;
     struct app_errors errors;
     struct app_matcher *matcher;

@@ -314,7 +314,8 @@ static const struct yaml_key service_keys[] = {
      .text = "operations of the service itself (versions, discovery), tried before its types'"},
     {"references", YAML_READ_LIST, .read = description_read_references,
      .table = &description_reference_table,
-     .text = "where identifiers of resources stand in the requests and answers of all its types"},
+     .text = "where identifiers of resources stand in requests and answers of all its types, and "
+             "of its own operations"},
     {"types", YAML_READ_MAP, .read = read_types, .table = &type_table,
      .text = "its resource types"},
 };

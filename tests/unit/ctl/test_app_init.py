@@ -95,6 +95,9 @@ class AppCheck(Case):
     def test_what_can_come_of_replication(self):
         self.golden("tests/golden/app/unlike.yaml", "unlike.txt")
 
+    def test_what_can_come_of_replicating_openstack(self):
+        self.golden("apps/openstack.yaml", "openstack.txt")
+
     def test_what_can_come_of_replication_in_json(self):
         answer = json.loads(run("app", "check", "--json", os.path.join(TOP, "tests/golden/app/unlike.yaml")).stdout)
         types = {t["name"]: t["replication"] for t in answer["services"][0]["types"]}
