@@ -276,6 +276,9 @@ static int read_greeted(struct http_client_conn *c, struct diag *d)
     if (rc < 0 && rc != ERR_AGAIN)
         return rc;
     rc = http_client_head(c, H1_POST, &head, &why);
+    if (rc == ERR_SERVICE_BROKEN)
+        diag_set(d, rc, "%.*s does not answer as a Cheops: %s",
+                 STR_ARG(rt_name_text(c->pool->name)), why);
     if (rc < 0)
         return rc;
     if (head.framing != H1_LENGTH && head.framing != H1_NO_BODY)
@@ -310,6 +313,13 @@ static bool connect_next(struct http_client_conn *c)
     return rt_stream_connect(s, p->env->loop, &c->to, p->tls, p->server_name, task) == 0;
 }
 
+void http_client_tls_failed(const struct http_client_conn *c, struct diag *d)
+{
+    diag_set(d, ERR_TLS, "TLS to %.*s failed: %.*s", STR_ARG(rt_name_text(c->pool->name)),
+             STR_ARG(rt_stream_why(&c->io.stream)));
+    diag_hint(d, "%s", rt_stream_tls_hint(&c->io.stream));
+}
+
 int http_client_ready(struct http_client_conn *c, struct diag *d)
 {
     int rc = 0;
@@ -329,12 +339,11 @@ int http_client_ready(struct http_client_conn *c, struct diag *d)
         if (rc == 0)
             c->state = HTTP_CLIENT_BUSY;
     }
-    if (rc < 0 && rc != ERR_AGAIN) {
-        struct str tls = rt_stream_tls_error(&c->io.stream);
-        diag_set(d, rc, "%.*s does not take connections (%s%s%.*s)",
-                 STR_ARG(rt_name_text(c->pool->name)), err_text(rc), tls.n ? ": " : "",
-                 STR_ARG(tls));
-    }
+    if (rc == ERR_TLS)
+        http_client_tls_failed(c, d);
+    else if (rc < 0 && rc != ERR_AGAIN)
+        diag_set(d, rc, "%.*s does not take connections (%s)", STR_ARG(rt_name_text(c->pool->name)),
+                 err_text(rc));
     return rc;
 }
 
@@ -349,6 +358,10 @@ int http_client_head(struct http_client_conn *c, enum h1_method method, struct h
             h1_response_parse(head, bytes, p->env->fields, p->max_fields, method, why) == 0) {
             c->head_size = head->size;
             return 0;
+        }
+        if (http_is_tls(bytes)) {
+            *why = "it speaks TLS, and is asked in plain HTTP: its `url` wants https://";
+            return ERR_SERVICE_BROKEN;
         }
         size_t scan = c->scanned;
         long n = h1_head_end(http_unread(&c->io), &scan, p->max_head);

@@ -122,6 +122,8 @@ void http_waiter_leave(struct http_waiter *w);
  * when nobody takes connections at the address, the name's next one was tried, too (localhost is
  * often two, and a service listens on one). */
 int http_client_ready(struct http_client_conn *c, struct diag *d) MUST_USE;
+/* Says why TLS failed, of whom, and what to do. */
+void http_client_tls_failed(const struct http_client_conn *c, struct diag *d);
 
 /* The next head of the answer (maybe a 1xx). On 0 *head borrows the read buffer and the loop's
  * scratch until http_client_head_end, which goes on to its body (or to the next head after a 1xx).

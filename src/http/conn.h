@@ -77,6 +77,12 @@ bool http_body_discard(struct http_conn *c, size_t most);
 /* After the body is complete and its trailers were used. */
 void http_read_end(struct http_conn *c);
 
+/* Whether what came where HTTP begins is TLS: a ClientHello, or an alert. */
+static inline bool http_is_tls(struct str bytes)
+{
+    return bytes.n >= 2 && (bytes.p[0] == 0x15 || bytes.p[0] == 0x16) && bytes.p[1] == 3;
+}
+
 /* ---- writing a message */
 
 /* A writer over the free part of the out buffer, for a head. ERR_NO_MEMORY. */

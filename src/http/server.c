@@ -212,6 +212,12 @@ static bool try_head(struct http_server_conn *c)
         c->state = HTTP_HEAD;
         set_deadline(c, c->server->options.head_ms);
     }
+    if (http_is_tls(bytes)) {
+        refuse(
+            c, ERR_BAD_REQUEST,
+            "it is TLS, and this port takes plain HTTP: use http://, or give the listener `tls`");
+        return true;
+    }
     if (bytes.n == 1 && bytes.p[0] == '\r')
         return false; /* maybe half of an empty line */
     scan = c->scanned;
@@ -345,6 +351,18 @@ static void step_proxied(struct http_server_conn *c)
         lose(c, ERR_REQUEST_TIMEOUT, STR("the header of the PROXY protocol did not come in time"));
 }
 
+static void lose_handshake(struct http_server_conn *c, int code)
+{
+    char text[512];
+    const char *hint = rt_stream_tls_hint(&c->io.stream);
+    struct out o;
+    out_init(&o, text, sizeof text);
+    out_str(&o, rt_stream_why(&c->io.stream));
+    if (hint[0])
+        out_fmt(&o, ": %s", hint);
+    lose(c, code, out_get(&o));
+}
+
 static void step_shaking(struct http_server_conn *c)
 {
     int rc = rt_stream_connected(&c->io.stream);
@@ -352,7 +370,7 @@ static void step_shaking(struct http_server_conn *c)
         become_idle(c);
         step_head(c);
     } else if (rc != ERR_AGAIN) {
-        lose(c, rc, rt_stream_why(&c->io.stream));
+        lose_handshake(c, rc);
     } else if (rt_timer_is_due(c->server->env->loop, &c->timer)) {
         lose(c, ERR_REQUEST_TIMEOUT, STR("the TLS handshake was not over in time"));
     }

@@ -17,7 +17,7 @@ struct beat {
     struct rt_task task;
     struct rt_timer timer;
     uint64_t asked_us;
-    char error[256];
+    char error[640];                      /* a diagnostic's message and hint */
     uint64_t refused_list, list_again_ms; /* its number, and when it is asked for anew */
     char list_error[256];
 };
@@ -74,11 +74,21 @@ static void keep_text(char *to, size_t n, const char *text)
     to[o.n] = 0;
 }
 
+static void keep_error(struct beat *b, const struct diag *d, int code)
+{
+    struct out o;
+    out_init(&o, b->error, sizeof b->error - 1);
+    out_str(&o, str_of(d && d->message[0] ? d->message : err_text(code)));
+    if (d && d->hint[0])
+        out_fmt(&o, ": %s", d->hint);
+    b->error[o.n] = 0;
+}
+
 static void failed(struct beat *b, const struct diag *d, int code)
 {
     http_waiter_leave(&b->waiter);
     http_pool_put(&b->conn, false);
-    keep_text(b->error, sizeof b->error, d && d->message[0] ? d->message : err_text(code));
+    keep_error(b, d, code);
     peer_sites_failed(peer_sites_of(b->control->peer), b->site, now_ms());
     watch_from_now(b->control);
     pause_until_next(b);

@@ -95,15 +95,14 @@ static enum txn_verdict leg_broke(struct txn *t, int code, const char *why)
         return txn_go(t, TXN_CONNECT);
     }
     if (code == ERR_SERVICE_BROKEN)
-        diag_set(&t->diag, code, "the service %.*s gave an answer that is not valid: %s",
-                 STR_ARG(t->service->name), why);
+        diag_set(&t->diag, code, "the service %.*s at %.*s gave an answer that is not valid: %s",
+                 STR_ARG(t->service->name), STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name), why);
     else if (code == ERR_TLS) /* TLS 1.3: a certificate that it refuses is told so late */
-        diag_set(&t->diag, code, "TLS to the service %.*s: %.*s", STR_ARG(t->service->name),
-                 STR_ARG(rt_stream_why(&t->up->io.stream)));
+        http_client_tls_failed(t->up, &t->diag);
     else
         diag_set(&t->diag, ERR_SERVICE_BROKEN,
-                 "the service %.*s closed the connection before it answered",
-                 STR_ARG(t->service->name));
+                 "the service %.*s at %.*s closed the connection before it answered",
+                 STR_ARG(t->service->name), STR_ARG(txn_cfg(t)->sites[txn_leg_site(t)].name));
     return txn_leg_failed(t, unsent ? PLAN_END_REFUSED : PLAN_END_NO_ANSWER, t->diag.code);
 }
 

@@ -144,8 +144,10 @@ int rt_stream_local(const struct rt_stream *s, struct rt_address *out) MUST_USE;
 int rt_stream_peer_uid(const struct rt_stream *s, uid_t *uid) MUST_USE;
 /* Whether it is root, or the user that this process runs as. */
 bool rt_stream_peer_is_trusted(const struct rt_stream *s);
-/* Why TLS failed, as OpenSSL says; "" when there is nothing. */
+/* Why TLS failed, "it …" or "the client …", OpenSSL's words in brackets; "" when there is nothing.
+ * What to do about it; "". */
 struct str rt_stream_tls_error(const struct rt_stream *s);
+const char *rt_stream_tls_hint(const struct rt_stream *s);
 /* Why the stream failed: what TLS or the system says, else the text of its code. */
 struct str rt_stream_why(const struct rt_stream *s);
 /* The verified peer's URI SANs that begin with `prefix`: the first, copied into to[n]; absent:

@@ -1,9 +1,7 @@
 /* TLS contexts: made once from files, then only read, by all loops. */
-#include "rt/confine.h"
 #include "rt/revoked.h"
 #include "rt/tls_internal.h"
 
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -13,35 +11,6 @@
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 /* Forward secrecy and authenticated encryption only, for TLS 1.2; 1.3 has nothing else. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK"
-
-void rt_tls_print_errors(struct out *o)
-{
-    unsigned long e;
-    bool is_first = true;
-    while ((e = ERR_get_error()) != 0) {
-        if (!is_first)
-            OUT(o, ", ");
-        is_first = false;
-        const char *reason = ERR_reason_error_string(e);
-        if (reason)
-            out_str(o, str_of(reason));
-        else if (ERR_SYSTEM_ERROR(e))
-            out_str(o, str_of(strerrordesc_np(ERR_GET_REASON(e))));
-        else
-            out_fmt(o, "error %lx", e);
-    }
-}
-
-int rt_tls_refuse(struct diag *d, const char *what, const char *file)
-{
-    char text[256];
-    struct out o;
-    out_init(&o, text, sizeof text);
-    rt_tls_print_errors(&o);
-    diag_set(d, ERR_CONFIG, "cannot use %s '%s': %.*s", what, file, STR_ARG(out_get(&o)));
-    rt_confine_hint_read(file, d);
-    return ERR_CONFIG;
-}
 
 /* ---- own certificate */
 

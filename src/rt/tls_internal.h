@@ -20,10 +20,10 @@ struct rt_tls {
     unsigned char alpn[32]; /* as it is sent: a length and a name */
 };
 
-/* OpenSSL's callback for each certificate of a chain: keeps whose was not taken. */
+/* OpenSSL's callback for each certificate of a chain: keeps what was not taken. */
 int rt_tls_on_verify(int is_good, X509_STORE_CTX *store);
 
-/* Refuses a file: ERR_CONFIG with the reasons in OpenSSL's queue. */
+/* Refuses a file: ERR_CONFIG with why, by OpenSSL's queue of errors, and what to do. */
 int rt_tls_refuse(struct diag *d, const char *what, const char *file);
 
 /* The first URI among a certificate's names (NULL: none) that begins with `prefix`, copied into
@@ -32,9 +32,6 @@ struct str rt_tls_find_uri(const GENERAL_NAMES *names, struct str prefix, char *
 
 /* X509_verify_cert, with these lists. */
 int rt_revoked_verify(struct rt_revoked *r, X509_STORE_CTX *store);
-
-/* Writes the reasons in OpenSSL's queue of this thread, the first first, and empties it. */
-void rt_tls_print_errors(struct out *o);
 
 /* Seconds since 1970; 0: it cannot be read. */
 int64_t rt_tls_seconds(const ASN1_TIME *t);
@@ -50,9 +47,16 @@ struct rt_tls_session {
     bool write_wants_recv;    /* the other way */
     bool is_shutdown_pending; /* close_notify did not fit into the socket */
     uint16_t n_sealed;        /* plain bytes of a record that is not yet sent whole; 0: none */
-    char why[256];
-    char whose[80]; /* the name in a certificate that was not taken; "" */
+    char why[320];
+    const char *hint; /* what to do; NULL: nothing is known */
+    struct {
+        char name[80], issuer[80];
+        int64_t limit_s; /* of its time, the nearer end; since 1970 */
+    } refused;           /* of the certificate that was not taken; "" */
 };
+
+/* Keeps why the session failed, by OpenSSL's queue of errors, which it empties, and what to do. */
+void rt_tls_explain(struct rt_tls_session *t);
 
 /* A BIO over the socket of a stream, used when its session is set; NULL without memory.
  * rt_tls_bio_move: the stream lies elsewhere now. */

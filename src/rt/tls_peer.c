@@ -20,17 +20,46 @@ struct str rt_tls_find_uri(const GENERAL_NAMES *names, struct str prefix, char *
     return STR_NULL;
 }
 
-/* A site's name or another URI if there is one, else the common name. */
-static void name_of(X509 *certificate, struct out *o)
+static struct str find_dns(const GENERAL_NAMES *names)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type == GEN_DNS)
+            return (struct str){(const char *)ASN1_STRING_get0_data(name->d.dNSName),
+                                (size_t)ASN1_STRING_length(name->d.dNSName)};
+    }
+    return STR_NULL;
+}
+
+/* Writes at most n - 1 bytes of a name as a person can read it, and a zero. */
+static void keep_name(struct str name, char *to, size_t n)
+{
+    struct out o;
+    out_init(&o, to, n - 1);
+    out_visible(&o, name, n / 2);
+    to[o.n] = 0;
+}
+
+static void keep_common_name(const X509_NAME *of, char *to, size_t n)
+{
+    char memory[80];
+    int length = X509_NAME_get_text_by_NID(of, NID_commonName, memory, sizeof memory);
+    keep_name((struct str){memory, length > 0 ? (size_t)length : 0}, to, n);
+}
+
+/* A site's name or another URI if there is one, else a host's, else the common name. */
+static void keep_name_of(X509 *certificate, char *to, size_t n)
 {
     char memory[80];
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    struct str uri = rt_tls_find_uri(names, STR(""), memory, sizeof memory);
+    struct str found = rt_tls_find_uri(names, STR(""), memory, sizeof memory);
+    if (!found.p)
+        found = find_dns(names);
+    if (found.p)
+        keep_name(found, to, n);
+    else
+        keep_common_name(X509_get_subject_name(certificate), to, n);
     GENERAL_NAMES_free(names);
-    int n = uri.p ? 0
-                  : X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
-                                              memory, sizeof memory);
-    out_visible(o, uri.p ? uri : (struct str){memory, n > 0 ? (size_t)n : 0}, sizeof memory);
 }
 
 int rt_tls_on_verify(int is_good, X509_STORE_CTX *store)
@@ -38,12 +67,16 @@ int rt_tls_on_verify(int is_good, X509_STORE_CTX *store)
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct rt_tls_session *t = ssl ? SSL_get_app_data(ssl) : NULL;
     X509 *certificate = X509_STORE_CTX_get0_cert(store);
-    struct out o;
+    X509 *bad = X509_STORE_CTX_get_current_cert(store); /* that one, or an authority of its chain */
     if (is_good || !t || !certificate)
         return is_good;
-    out_init(&o, t->whose, sizeof t->whose - 1);
-    name_of(certificate, &o);
-    t->whose[o.n] = 0;
+    if (!bad)
+        bad = certificate;
+    keep_name_of(certificate, t->refused.name, sizeof t->refused.name);
+    keep_common_name(X509_get_issuer_name(bad), t->refused.issuer, sizeof t->refused.issuer);
+    bool is_early = X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_NOT_YET_VALID;
+    t->refused.limit_s =
+        rt_tls_seconds(is_early ? X509_get0_notBefore(bad) : X509_get0_notAfter(bad));
     return is_good;
 }
 

@@ -89,23 +89,6 @@ static void forget_errors(void)
         ERR_clear_error();
 }
 
-static void explain(struct rt_tls_session *t)
-{
-    struct out o;
-    out_init(&o, t->why, sizeof t->why - 1);
-    rt_tls_print_errors(&o);
-    long verified = SSL_get_verify_result(t->ssl);
-    if (verified != X509_V_OK) {
-        OUT(&o, ": ");
-        out_str(&o, str_of(X509_verify_cert_error_string(verified)));
-    }
-    if (t->whose[0]) {
-        OUT(&o, ", of ");
-        out_str(&o, str_of(t->whose));
-    }
-    t->why[o.n] = '\0';
-}
-
 /* The code of a call that gave `ret` <= 0: ERR_AGAIN (*wanted: SSL_ERROR_WANT_READ or _WRITE), 0
  * at the close_notify, else what the stream failed with. */
 static int judge(struct rt_stream *s, int ret, int *wanted)
@@ -124,7 +107,7 @@ static int judge(struct rt_stream *s, int ret, int *wanted)
             ERR_clear_error();
             return rt_stream_fail(s, s->is_connecting ? ERR_CLOSED : ERR_RESET, 0);
         }
-        explain(t);
+        rt_tls_explain(t);
         return rt_stream_fail(s, ERR_TLS, 0);
     default:
         ERR_clear_error();
@@ -322,4 +305,9 @@ const struct rt_stream_ops rt_tls_ops = {
 struct str rt_stream_tls_error(const struct rt_stream *s)
 {
     return s->ssl ? str_of(s->ssl->why) : STR("");
+}
+
+const char *rt_stream_tls_hint(const struct rt_stream *s)
+{
+    return s->ssl && s->ssl->hint ? s->ssl->hint : "";
 }

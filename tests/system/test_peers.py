@@ -83,13 +83,13 @@ def test_without_tls(nantes):
 def test_with_a_certificate_of_another_authority(nantes, tmp_path):
     other = Authority(tmp_path / "other")
     error, detail = gets_nothing(nantes, site_context(*other.issue("Paris", "URI:cheops://site/Paris")))
-    assert error == "tls" and detail.endswith("of cheops://site/Paris")
+    assert error == "tls" and "of cheops://site/Paris, is from an authority that is not trusted here: test ca" in detail
 
 
 def test_with_an_expired_certificate(nantes, tls_authority):
     old = tls_authority.issue("old", "URI:cheops://site/Paris", days=-1)
     error, detail = gets_nothing(nantes, site_context(*old))
-    assert error == "tls" and "certificate has expired, of cheops://site/Paris" in detail
+    assert error == "tls" and "of cheops://site/Paris, has ended: it ended at 2" in detail
 
 
 @pytest.mark.parametrize("names, said", [
@@ -134,7 +134,7 @@ def test_a_revoked_certificate(make_sites, tmp_path):
     ca("revoke", "Paris")
     restart(site)
     error, detail = gets_nothing(site, context)
-    assert error == "tls" and "certificate revoked, of cheops://site/Paris" in detail
+    assert error == "tls" and "of cheops://site/Paris, is revoked" in detail
 
 
 @pytest.mark.parametrize("name", ["Rouen", "paris", "Nantes"])
@@ -604,7 +604,7 @@ def test_how_many_connections_a_site_may_have(make_sites, authority):
         with Caller(site, context) as c:
             assert c.greet("Paris").status == 200 and c.ask_leg().status == 200
     until(lambda: state_of(site, "Paris")["connections"] == 0, "every place to be free")
-    assert any(line["error"] == "overloaded" for line in refusals(site))
+    until(lambda: any(line["error"] == "overloaded" for line in refusals(site)), "the refusal in the log")
 
 
 def test_how_many_legs_a_site_may_have_under_way(make_sites, authority):

@@ -44,7 +44,7 @@ def test_old_versions_are_refused(make_tls_site):
     with pytest.raises(ssl.SSLError, match="(?i)version"):
         site.client(tls=versions(site.authority.client_context(), old, old))
     line = site.logged()[0]
-    assert line["error"] == "tls" and "protocol" in line["why"] and line["client"] == "127.0.0.1"
+    assert line["error"] == "tls" and "speaks no version of TLS that is taken here" in line["why"] and line["client"] == "127.0.0.1"
     assert line["listener"] == f"127.0.0.1:{site.port}"
 
 
@@ -57,7 +57,17 @@ def test_plain_http_on_a_tls_port(make_tls_site):
         except ConnectionResetError:
             pass  # what it had sent was not read to the end
     line = site.logged()[0]
-    assert line["error"] == "tls" and "http request" in line["why"]
+    assert line["error"] == "tls" and "speaks plain HTTP to a port for TLS" in line["why"] and "https://" in line["why"]
+    assert not site.service.requests
+
+
+def test_tls_on_a_plain_port(make_site):
+    site = make_site(serve(OK))
+    with pytest.raises(ssl.SSLError):
+        site.client(tls=ssl.create_default_context())
+    with site.client() as c:
+        c.send(b"\x16\x03\x01\x02\x00\x01")
+        refusal(c.read_answer(), 400, "bad-request", "TLS", "plain HTTP", "http://")
     assert not site.service.requests
 
 
@@ -79,7 +89,7 @@ def test_clients_with_a_certificate(make_tls_site):
         with site.client(tls=site.authority.client_context()) as c:
             c.ask()
     line = site.logged(2)[1]
-    assert line["error"] == "tls" and "certificate" in line["why"]
+    assert line["error"] == "tls" and "the client shows no certificate" in line["why"] and "`ca`" in line["why"]
     assert len(site.service.requests) == 1
 
 
@@ -130,8 +140,9 @@ def test_the_name_that_is_verified_can_be_given(make_site_of, authority):
 def test_a_wrong_name(make_site_of, authority):
     site = make_site_of(authority.server_context("service", "DNS:other.example"), tls={"ca": str(authority.ca)})
     with site.client() as c:
-        refusal(c.ask(), 502, "tls", f"127.0.0.1:{site.service.port}", "mismatch")
-        refusal(c.ask(), 502, "tls", "mismatch")
+        refusal(c.ask(), 502, "tls", f"127.0.0.1:{site.service.port}", "other.example", "does not bear the address 127.0.0.1",
+                "server_name")
+        refusal(c.ask(), 502, "tls", "does not bear the address 127.0.0.1")
     assert not site.service.requests
     line = site.logged()[0]
     assert (line["error"], line["legs"][0]["error"]) == ("tls", "tls")
@@ -141,7 +152,14 @@ def test_an_unknown_authority(make_site_of, authority, tmp_path):
     stranger = Authority(tmp_path / "stranger")
     site = make_site_of(stranger.server_context("service"), tls={"ca": str(authority.ca)})
     with site.client() as c:
-        refusal(c.ask(), 502, "tls", f"127.0.0.1:{site.service.port}", "certificate")
+        refusal(c.ask(), 502, "tls", f"127.0.0.1:{site.service.port}", "authority that is not trusted here", "`ca`")
+    assert not site.service.requests
+
+
+def test_a_certificate_that_has_ended(make_site_of, authority):
+    site = make_site_of(authority.server_context("service", days=-1), tls={"ca": str(authority.ca)})
+    with site.client() as c:
+        refusal(c.ask(), 502, "tls", f"127.0.0.1:{site.service.port}", "has ended: it ended at 2", "renew it")
     assert not site.service.requests
 
 
@@ -152,7 +170,15 @@ def test_a_service_that_does_not_speak_tls(make_sites, authority):
     service.scripts = [lambda c: c.input.begins() and c.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")]
     service.then = service.scripts[0]
     with site.client() as c:
-        refusal(c.ask(), 502, "tls", f"127.0.0.1:{service.port}")
+        refusal(c.ask(), 502, "tls", f"127.0.0.1:{service.port}", "does not speak TLS", "http://")
+
+
+def test_a_service_that_speaks_tls_and_is_asked_in_plain(make_sites, authority):
+    """Some answer with an alert, some just close."""
+    service = Origin([lambda c: c.input.begins() and c.send(b"\x15\x03\x03\x00\x02\x02\x46")])
+    site = make_sites("Nantes", services=lambda _: {"a": service})[0]
+    with site.client() as c:
+        refusal(c.ask(), 502, "service-broken", "Nantes", "speaks TLS", "https://")
 
 
 def test_a_certificate_for_the_service(make_site_of, authority):
@@ -172,7 +198,19 @@ def test_a_service_that_wants_a_certificate(make_site_of, authority):
     context.load_verify_locations(authority.ca)
     site = make_site_of(context, tls={"ca": str(authority.ca)})
     with site.client() as c:
-        refusal(c.ask(), 502, "tls", "service a", "certificate")
+        refusal(c.ask(), 502, "tls", f"127.0.0.1:{site.service.port}", "wants a certificate, and is shown none",
+                "`certificate` and `key`")
+    assert not site.service.requests
+
+
+def test_a_service_that_does_not_know_the_certificate(make_site_of, authority, tmp_path):
+    context = authority.server_context("service")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.ca)
+    certificate, key = Authority(tmp_path / "stranger").issue("cheops")
+    site = make_site_of(context, tls={"ca": str(authority.ca), "certificate": str(certificate), "key": str(key)})
+    with site.client() as c:
+        refusal(c.ask(), 502, "tls", f"127.0.0.1:{site.service.port}", "does not know the authority")
     assert not site.service.requests
 
 

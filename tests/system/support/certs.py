@@ -37,10 +37,10 @@ class Authority:
         certificate, key = self.issue(name, f"URI:cheops://site/{name}", *(names or ["IP:127.0.0.1"]))
         return {"certificate": str(certificate), "key": str(key), "ca": str(self.ca)}
 
-    def server_context(self, name, *names):
-        """An ssl context for an Origin."""
+    def server_context(self, name, *names, days=90):
+        """An ssl context for an Origin; with days=-1 its certificate has ended a day ago."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.issue(name, *names))
+        context.load_cert_chain(*self.issue(name, *names, days=days))
         return context
 
     def client_context(self):

@@ -19,6 +19,9 @@ void certs_ca_fini(struct certs_ca *ca);
  * names as OpenSSL's configuration has it ("DNS:localhost,IP:127.0.0.1"), or NULL. Returns the
  * serial number. */
 long certs_issue(struct certs_ca *ca, const char *name, const char *names);
+/* The same, valid from `begin_s` until `end_s` from now. */
+long certs_issue_within(struct certs_ca *ca, const char *name, const char *names, long begin_s,
+                        long end_s);
 /* Writes DIR/NAME.pem, a revocation list of the one certificate (0: of none). */
 void certs_revoke(struct certs_ca *ca, const char *name, long serial);
 /* The same of a list with a number, good until `left_s` from now (negative: it has ended), with a

@@ -180,7 +180,8 @@ static void test_a_context_in_use(void **state)
     rt_loop_turn(l, 0);
     make_tls_pair(l, server, site_context(false, "found", NULL), STR_NULL, &a, &b);
     shake(l, &a, &b);
-    check_contains(rt_stream_why(&b.stream), "certificate revoked, of cheops://site/found");
+    check_contains(rt_stream_why(&b.stream),
+                   "the client's certificate, of cheops://site/found, is revoked");
     rt_stream_close(&a.stream);
     rt_stream_close(&b.stream);
     rt_revoked_unref(&r);

@@ -67,10 +67,12 @@ static void test_names(void **state)
                                       "localhost"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         assert_int_equal(connect_as(l, client_context(), bad[i], why, sizeof why), ERR_TLS);
-        check_contains(str_of(why), "hostname mismatch");
+        check_contains(str_of(why), "its certificate, of service.example, does not bear the name ");
+        check_contains(str_of(why), bad[i]);
+        check_contains(str_of(why), "hostname mismatch)");
     }
     assert_int_equal(connect_as(l, client_context(), "127.0.0.2", why, sizeof why), ERR_TLS);
-    check_contains(str_of(why), "IP address mismatch");
+    check_contains(str_of(why), "does not bear the address 127.0.0.2 (");
 }
 
 static void test_bad_name(void **state)
@@ -95,7 +97,9 @@ static void test_unknown_ca(void **state)
     char why[200];
     struct rt_tls *other = context((struct rt_tls_config){.ca = pem("other_ca")});
     assert_int_equal(connect_as(l, other, "service.example", why, sizeof why), ERR_TLS);
-    check_contains(str_of(why), "unable to get local issuer certificate");
+    check_contains(str_of(why), "its certificate, of service.example, is from an authority that is "
+                                "not trusted here: ca (");
+    check_contains(str_of(why), "unable to get local issuer certificate)");
     struct rt_tls *systems = context((struct rt_tls_config){0});
     assert_int_equal(connect_as(l, systems, "service.example", why, sizeof why), ERR_TLS);
 }
@@ -152,6 +156,7 @@ static void check_refused(struct rt_loop *l, struct rt_tls *server, struct rt_tl
     shake(l, &a, &b);
     assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
     check_contains(rt_stream_why(&b.stream), why);
+    assert_true(rt_stream_tls_hint(&b.stream)[0]);
     rt_stream_close(&b.stream);
     if (rt_stream_connected(&a.stream) == 0)
         assert_int_equal(read_soon(l, &a, got, sizeof got), ERR_TLS);
@@ -165,13 +170,39 @@ static void test_client_refused(void **state)
     struct rt_loop *l = *state;
     struct rt_tls_config c = {.ca = pem("ca")};
     check_refused(l, site_context(true, "nantes", NULL), context(c),
-                  "peer did not return a certificate");
-    check_refused(l, site_context(true, "nantes", NULL),
-                  context((struct rt_tls_config){
-                      .ca = pem("ca"), .certificate = pem("stranger"), .key = key("stranger")}),
-                  "unable to get local issuer certificate, of cheops://site/nantes");
+                  "the client shows no certificate, and has to (peer did not return a certificate");
+    check_refused(
+        l, site_context(true, "nantes", NULL),
+        context((struct rt_tls_config){
+            .ca = pem("ca"), .certificate = pem("stranger"), .key = key("stranger")}),
+        "the client's certificate, of cheops://site/nantes, is from an authority that is not "
+        "trusted here: other_ca (");
     check_refused(l, site_context(true, "nantes", pem("crl")), site_context(false, "lost", NULL),
-                  "certificate revoked, of cheops://site/lost");
+                  "the client's certificate, of cheops://site/lost, is revoked (");
+}
+
+/* Certificates outside their time, at both ends. */
+static void test_times(void **state)
+{
+    struct rt_loop *l = *state;
+    struct owner a, b;
+    certs_issue_within(&tls_ca, "ended", "URI:" SITE "ended", -86400, -3600);
+    certs_issue_within(&tls_ca, "early", "URI:" SITE "early", 3600, 86400);
+    check_refused(l, site_context(true, "nantes", NULL), site_context(false, "ended", NULL),
+                  "the client's certificate, of cheops://site/ended, has ended: it ended at 2");
+    check_refused(l, site_context(true, "nantes", NULL), site_context(false, "early", NULL),
+                  "of cheops://site/early, has not begun: it begins at 2");
+    make_tls_pair(l, site_context(true, "ended", NULL), site_context(false, "nantes", NULL),
+                  STR_NULL, &a, &b);
+    shake(l, &a, &b);
+    assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
+    check_contains(rt_stream_why(&a.stream), "its certificate, of cheops://site/ended, has ended");
+    check_contains(str_of(rt_stream_tls_hint(&a.stream)), "renew it");
+    /* and what it is told of that */
+    assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
+    check_contains(rt_stream_why(&b.stream),
+                   "the client says that the time of the certificate that it is shown is over (");
+    close_pair(l, &a, &b);
 }
 
 static void test_revoked(void **state)
@@ -189,8 +220,9 @@ static void test_revoked(void **state)
                   STR_NULL, &a, &b);
     shake(l, &a, &b);
     assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
-    check_contains(rt_stream_why(&a.stream), "certificate revoked, of cheops://site/lost");
+    check_contains(rt_stream_why(&a.stream), "of cheops://site/lost, is revoked (");
     assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
+    check_contains(rt_stream_why(&b.stream), "certificate that it is shown is revoked (");
     close_pair(l, &a, &b);
 }
 
@@ -218,7 +250,8 @@ static void test_only_1_3(void **state)
     assert_int_equal(SSL_connect(ssl), -1);
     UNTIL(l, rt_stream_connected(&a.stream) != ERR_AGAIN);
     assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
-    check_contains(rt_stream_why(&a.stream), "unsupported protocol");
+    check_contains(rt_stream_why(&a.stream),
+                   "the client speaks no version of TLS that is taken here (");
     assert_true(recv(fd, answer, sizeof answer, flags) > 0); /* the alert */
     rt_stream_close(&a.stream);
     rt_cancel(l, &a.task);
@@ -241,7 +274,9 @@ static void test_broken_handshake(void **state)
     assert_int_equal(put(&a.stream, "GET / HTTP/1.1\r\n\r\n", 18), 18);
     UNTIL(l, rt_stream_connected(&b.stream) != ERR_AGAIN);
     assert_int_equal(rt_stream_connected(&b.stream), ERR_TLS);
-    check_contains(rt_stream_why(&b.stream), "http request");
+    check_contains(rt_stream_why(&b.stream),
+                   "the client speaks plain HTTP to a port for TLS (http request)");
+    check_contains(str_of(rt_stream_tls_hint(&b.stream)), "https://");
     close_pair(l, &a, &b);
 
     make_pair(l, "127.0.0.1:0", server, NULL, &a, &b);
@@ -255,7 +290,7 @@ static void test_broken_handshake(void **state)
     assert_int_equal(put(&b.stream, "SSH-2.0\r\n", 9), 9);
     UNTIL(l, rt_stream_connected(&a.stream) != ERR_AGAIN);
     assert_int_equal(rt_stream_connected(&a.stream), ERR_TLS);
-    check_contains(rt_stream_why(&a.stream), "wrong version number");
+    check_contains(rt_stream_why(&a.stream), "it does not speak TLS (");
     close_pair(l, &a, &b);
 
     struct door d; /* nobody is there */
@@ -359,13 +394,14 @@ static void test_resumption(void **state)
 
 /* ---- contexts */
 
-static void check_config(struct rt_tls_config c, const char *what)
+static void check_config(struct rt_tls_config c, const char *what, const char *hint)
 {
     struct rt_tls *t = NULL;
     struct diag d = {0};
     assert_int_equal(rt_tls_create(&t, &c, &d), ERR_CONFIG);
     assert_null(t);
     check_contains(str_of(d.message), what);
+    check_contains(str_of(d.hint), hint);
 }
 
 static void test_config_errors(void **state)
@@ -374,21 +410,26 @@ static void test_config_errors(void **state)
         .is_server = true, .certificate = pem("server"), .key = key("server")};
     struct rt_tls_config c = good;
     c.certificate = "/nowhere.pem";
-    check_config(c, "certificate '/nowhere.pem': No such file or directory");
+    check_config(c, "certificate '/nowhere.pem': No such file or directory", "folder");
     c.certificate = NULL;
-    check_config(c, "needs a certificate");
+    check_config(c, "needs a certificate", "");
     c = good;
     c.key = NULL;
-    check_config(c, "has no key");
+    check_config(c, "has no key", "");
     c.key = key("nantes");
-    check_config(c, "key values mismatch");
+    check_config(c, "nantes.key': it is not the key of the certificate (key values mismatch)",
+                 "made with");
     c.key = pem("server");
-    check_config(c, "cannot use key");
+    check_config(c, "cannot use key", "PEM");
+    c.key = key("server");
+    c.certificate = key("server");
+    check_config(c, "server.key': there is none in it in PEM form (", "openssl x509");
+    c = good;
     c = good;
     c.require_peer = true;
-    check_config(c, "without their CA");
+    check_config(c, "without their CA", "");
     c.ca = key("server");
-    check_config(c, "cannot use CA");
+    check_config(c, "cannot use CA", "PEM");
     c.ca = pem("ca");
 
     EVP_PKEY *k = EVP_EC_gen("P-256"); /* nobody is asked for its pass phrase */
@@ -401,7 +442,7 @@ static void test_config_errors(void **state)
     EVP_PKEY_free(k);
     c = good;
     c.key = key("locked");
-    check_config(c, "cannot use key");
+    check_config(c, "it is locked with a pass phrase", "openssl pkey");
 }
 
 static void test_not_after(void **state)
@@ -430,6 +471,7 @@ int main(void)
         LOOP_TEST(test_alpn),
         LOOP_TEST(test_mutual),
         LOOP_TEST(test_client_refused),
+        LOOP_TEST(test_times),
         LOOP_TEST(test_revoked),
         LOOP_TEST(test_only_1_3),
         LOOP_TEST(test_broken_handshake),
