@@ -391,6 +391,8 @@ static void settle_names(const struct cfg *cfg)
 static void close_all(struct daemon *x)
 {
     daemon_reload_stop(x);
+    if (x->loop)
+        daemon_watchdog_stop(x);
     stop_workers(x);
     if (x->loop)
         rt_loop_turn(x->loop, 0); /* what the workers had to say of a reload */
@@ -402,7 +404,6 @@ static void close_all(struct daemon *x)
     }
     if (x->loop) {
         rt_loop_turn(x->loop, 0);
-        daemon_watchdog_stop(x);
         http_env_fini(&x->env);
         rt_loop_destroy(&x->loop);
     }

@@ -73,7 +73,7 @@ void daemon_tell_status(const struct daemon *x, const char *first);
 
 /* watchdog.c: tells the service manager, if it wants to know, that every loop answers. */
 void daemon_watchdog_start(struct daemon *x);
-/* After the workers have ended. */
+/* Nobody is asked any more: the workers are about to end. What they owe still comes home. */
 void daemon_watchdog_stop(struct daemon *x);
 
 /* Has every worker cut what leads to or comes from sites that are revoked by now. */

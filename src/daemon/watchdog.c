@@ -32,7 +32,7 @@ static void come_home(struct rt_loop *l, struct rt_message *m)
     struct worker_thread *t = CONTAINER_OF(m, struct worker_thread, beat);
     struct daemon *x = t->daemon;
     t->owes_beat = false;
-    if (--x->n_beats_owed == 0)
+    if (--x->n_beats_owed == 0 && x->service.watchdog_us)
         rest(x);
 }
 
@@ -93,6 +93,7 @@ void daemon_watchdog_start(struct daemon *x)
 
 void daemon_watchdog_stop(struct daemon *x)
 {
+    x->service.watchdog_us = 0;
     rt_timer_clear(x->loop, &x->beat_timer);
     rt_cancel(x->loop, &x->beat_task);
 }
