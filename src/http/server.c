@@ -499,7 +499,7 @@ bool http_server_is_ending(const struct http_server *s)
 {
     list_for_each (it, &s->conns) {
         const struct http_server_conn *c = LIST_ITEM(it, struct http_server_conn, link);
-        if (c->state != HTTP_BUSY && c->state != HTTP_LINGER)
+        if (c->state != HTTP_LINGER && !(c->state == HTTP_BUSY && c->exchange->closes))
             return false;
     }
     return s->draining;
@@ -522,12 +522,27 @@ void http_server_fini(struct http_server *s)
     }
 }
 
-bool http_exchange_keeps(struct http_exchange *x)
+/* Of the exchange itself, whatever the server is told. */
+static bool can_keep(const struct http_exchange *x)
 {
     const struct http_server_conn *c = x->conn;
-    x->closes |= x->error || !x->head.keep_alive || c->server->draining || c->io.in_eof ||
-                 !c->io.in_done || c->n_requests >= c->server->options.max_requests;
+    return !x->closes && !x->error && x->head.keep_alive && !c->io.in_eof && c->io.in_done &&
+           c->n_requests < c->server->options.max_requests;
+}
+
+bool http_exchange_keeps(struct http_exchange *x)
+{
+    x->closes = x->conn->server->draining || !can_keep(x);
     return !x->closes;
+}
+
+/* The server drains, but the answer that was just written had not said so, and the next request was
+ * sent behind it: it is served, and its answer says so. */
+static bool has_next(struct http_server_conn *c)
+{
+    c->io.stream.task = &c->task;
+    rt_stream_look(&c->io.stream);
+    return http_unread(&c->io).n > 0 || http_fill(&c->io) > 0;
 }
 
 static void linger(struct http_server_conn *c)
@@ -546,12 +561,13 @@ void http_exchange_end(struct http_exchange *x, bool keep)
 {
     struct http_server_conn *c = x->conn;
     struct http_block *b = CONTAINER_OF(x, struct http_block, exchange);
-    bool kept = keep && http_exchange_keeps(x) && c->io.out_done && !http_has_output(&c->io);
+    bool kept = keep && can_keep(x) && c->io.out_done && !http_has_output(&c->io);
     c->exchange = NULL;
     b->dead.free = block_free;
     rt_reap(c->server->env->loop, &b->dead);
-    if (kept) {
+    if (kept)
         http_read_end(&c->io);
+    if (kept && (!c->server->draining || has_next(c))) {
         become_idle(c);
         rt_wake(c->server->env->loop, &c->task);
     } else if (keep && !http_has_output(&c->io) && !c->io.stream.error) {

@@ -52,8 +52,8 @@ struct http_exchange {
     struct h1_head head; /* in the arena; not valid when error is set */
     int error;           /* 0, or why the head was refused: answer it and end without keeping */
     const char *why;     /* a sentence to the error; static */
-    bool closes;         /* the connection ends with it: http_exchange_keeps has said so */
-    void *owner;         /* the user's */
+    bool closes; /* the connection ends with it: http_exchange_keeps has said so, or its owner */
+    void *owner; /* the user's */
 };
 
 struct http_server_options {
@@ -127,7 +127,8 @@ void http_server_adopt(struct http_server *s, struct rt_stream *stream);
 /* No connection is kept after its request from now on; idle ones are closed, those whose request is
  * here already are served. */
 void http_server_drain(struct http_server *s);
-/* It drains, and every connection that it has serves its last request or lingers after it. */
+/* It drains, and every connection that it has serves what is known to be its last request, or
+ * lingers after it. */
 bool http_server_is_ending(const struct http_server *s);
 /* Cuts the connections whose stream is_bad says so of, whatever they are doing. */
 void http_server_cut(struct http_server *s,
@@ -136,7 +137,8 @@ void http_server_cut(struct http_server *s,
 void http_server_fini(struct http_server *s);
 
 /* The answer is written and flushed, or given up. With `keep` the connection goes on with the next
- * request, if http_exchange_keeps still says so; otherwise it is closed, lingering when the client
+ * request, if http_exchange_keeps still says so (or a drain began since, and that request is here);
+ * otherwise it is closed, lingering when the client
  * may still be sending. Without `keep` it is cut, so that the client sees that an answer broke off.
  * The exchange and its arena die at the end of the turn. */
 void http_exchange_end(struct http_exchange *x, bool keep);

@@ -62,11 +62,21 @@ static struct txn_own *copy(struct txn *t)
     return arena_overflowed(a) ? NULL : own;
 }
 
+/* No request comes after it on a listener that is gone, which then needs no configuration. */
+static void end_with_listener(struct txn *t)
+{
+    const struct proxy_listener *l = t->x->conn->server->context;
+    if (l->is_retired)
+        t->x->closes = true;
+}
+
 void txn_outlive(struct txn *t)
 {
     bool flows = t->state == TXN_ANSWER || t->state == TXN_TUNNEL;
-    if (t->own || t->conf == t->worker->conf || !flows || t->gather ||
-        !(t->request_done || t->up_broken))
+    if (t->conf == t->worker->conf || !flows)
+        return;
+    end_with_listener(t);
+    if (t->own || t->gather || !(t->request_done || t->up_broken))
         return;
     struct txn_own *own = copy(t);
     if (!own)

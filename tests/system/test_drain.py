@@ -111,6 +111,25 @@ def test_the_last_answer_is_read_although_the_client_still_sends(make_site):
         assert site.wait_for_end() == 0
 
 
+def test_a_request_that_waited_behind_an_answer_is_served(make_site):
+    """The answer before it had begun, and did not say that the connection ends."""
+    go_on = threading.Event()
+    site = make_site([read_request, send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha"), wait(go_on), send(b"lf"),
+                      serve(OK)])
+    with site.client() as c:
+        c.send(b"GET /a/x HTTP/1.1\r\nHost: h\r\n\r\n" * 2)
+        head = c.read_head()
+        site.process.send_signal(signal.SIGTERM)
+        until(lambda: is_refused(site), "new connections to be refused")
+        go_on.set()
+        assert (c.read_body(head), head.get("Connection")) == (b"half", None)
+        answer = c.read_answer()
+        assert (answer.body, answer.get("Connection")) == (b"ok", "close")
+        c.expect_close()
+        c.close()
+        assert site.wait_for_end() == 0
+
+
 def test_a_second_signal_cuts_everything_off(make_site):
     site = make_site([read_request, lambda c: c.hang()], config={"timeouts": {"drain": "60s"}})
     with site.client() as c:

@@ -312,4 +312,4 @@ def test_the_link_of_a_stream_that_goes_on_is_cut_when_its_site_is_revoked(make_
         reload(nantes)
         with pytest.raises(ConnectionResetError):
             c.read_until_close()
-    assert nantes.logged()[0]["error"] == "service-broken"
+    assert streams(nantes)[0]["error"] == "service-broken"
