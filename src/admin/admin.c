@@ -117,8 +117,21 @@ static void get_ready(struct admin_request *r)
     out_str(&r->body, ready ? STR("{\"status\":\"ready\"}\n") : STR("{\"status\":\"draining\"}\n"));
 }
 
+/* Until admin_stop requests are taken also while the workers end. */
+static bool workers_are_there(const struct admin_in *in)
+{
+    bool are_there = true;
+    for (size_t i = 0; i < in->n_workers; i++)
+        are_there &= in->workers[i] != NULL;
+    return are_there;
+}
+
 static void get_metrics(struct admin_request *r)
 {
+    if (!workers_are_there(&r->admin->in)) {
+        admin_refuse(r, 503, err_text(ERR_DRAINING));
+        return;
+    }
     if (!admin_body(r, METRICS_BYTES))
         return;
     metrics_print(&r->admin->in, &r->body);

@@ -1,6 +1,8 @@
 """/metrics: what it says of requests, legs, pools and sites, and that docs/metrics.md lists it all."""
+import http.client
 import json
 import re
+import signal
 import subprocess
 import threading
 
@@ -8,6 +10,7 @@ from support import BUILD, DEADLINE_S, TOP, until
 from support.origin import close, read_request, render, send, serve, wait
 
 from cheops_lab.daemon import AdminConnection  # on the path by support.site
+from cheops_lab.process import may_be_stopped
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-z_]+="[^"\\\n]*",?)*)\})? ([0-9]+(?:\.[0-9]+)?)\Z')
 SUFFIXES = {"counter": ["_total"], "gauge": [""], "info": ["_info"], "histogram": ["_bucket", "_count", "_sum"]}
@@ -182,3 +185,20 @@ def test_the_dashboard_shows_only_what_there_is():
 def test_every_family_is_printed(make_sites):
     nantes, _ = make_sites("Nantes", "Paris")
     assert list(metrics(nantes).families.items()) == [(name, kind) for name, kind, _, _ in rows()]
+
+
+def test_it_is_asked_while_the_daemon_ends(make_site):
+    """The workers have ended before the admin socket does: there is nothing to count any more."""
+    site = make_site()
+    site.process.send_signal(signal.SIGSTOP)
+    until(lambda: may_be_stopped(site.process.pid), "it to be stopped")
+    connection = AdminConnection(site.socket, DEADLINE_S)
+    connection.request("GET", "/metrics")  # it waits in the socket, as the signal does
+    site.terminate()
+    try:
+        assert connection.getresponse().status in (200, 503)
+    except (ConnectionError, http.client.HTTPException):
+        pass  # it was too late for an answer
+    finally:
+        connection.close()
+    assert site.wait_for_end() == 0
