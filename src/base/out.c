@@ -76,11 +76,18 @@ void out_fmt(struct out *o, const char *format, ...)
         o->n += (size_t)n;
 }
 
+/* Of ASCII, and U+0080 to U+009F, which are to terminals what ESC and a letter are. */
+static bool is_control(struct str s, size_t n)
+{
+    unsigned char c = (unsigned char)s.p[0];
+    return c < 0x20 || c == 0x7f || (n == 2 && c == 0xc2 && (unsigned char)s.p[1] < 0xa0);
+}
+
 void out_visible(struct out *o, struct str s, size_t limit)
 {
     for (; s.n && limit; limit--) {
         size_t n = utf8_length(s);
-        if (n == 0 || (unsigned char)s.p[0] < 0x20 || s.p[0] == 0x7f)
+        if (n == 0 || is_control(s, n))
             out_char(o, '?');
         else
             out_str(o, str_sub(s, 0, n));

@@ -133,6 +133,7 @@ static void test_visible(void **state)
         {{"\xc3\xa9tude", 6}, 1, "é…"},
         {{"a\x1b[0m\n", 6}, 9, "a?[0m?"},
         {{"\x7f\xff\0", 3}, 9, "???"},
+        {{"\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", 8}, 9, "???\xc2\xa0"},
         {{"x", 1}, 0, "…"},
         {{NULL, 0}, 0, ""},
     };
