@@ -18,6 +18,7 @@ int ctl_cmd_op(int argc, char **argv);
 int ctl_cmd_reload(int argc, char **argv);
 int ctl_cmd_scope(int argc, char **argv);
 int ctl_cmd_sites(int argc, char **argv);
+int ctl_cmd_top(int argc, char **argv);
 int ctl_cmd_transactions(int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@ static const struct ctl_command commands[] = {
     {"reload", ctl_cmd_reload, "make a running cheopsd take its configuration anew"},
     {"scope", ctl_cmd_scope, "check a scope and print its canonical form"},
     {"sites", ctl_cmd_sites, "show the sites as a running cheopsd sees them"},
+    {"top", ctl_cmd_top, "show what a running cheopsd does, anew each second"},
     {"transactions", ctl_cmd_transactions,
      "show the requests that a running cheopsd has under way"},
 };

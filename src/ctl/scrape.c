@@ -1,7 +1,6 @@
 #include "ctl/scrape.h"
 
-/* Digits, and maybe a point and digits. */
-static int take_value(struct str text, double *to)
+int scrape_number(struct str text, double *to)
 {
     struct str whole;
     uint64_t v, part = 0;
@@ -57,7 +56,7 @@ static int take_sample(struct str line, struct scrape_sample *s)
         }
         rest = str_from(rest, 1);
     }
-    return str_starts(rest, STR(" ")) ? take_value(str_from(rest, 1), &s->value) : ERR_INVALID;
+    return str_starts(rest, STR(" ")) ? scrape_number(str_from(rest, 1), &s->value) : ERR_INVALID;
 }
 
 int scrape_parse(struct str text, struct arena *a, struct scrape *out)

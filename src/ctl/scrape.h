@@ -33,6 +33,8 @@ struct scrape {
 
 /* ERR_INVALID: a line is no sample, or the end is missing; ERR_NO_MEMORY. */
 int scrape_parse(struct str text, struct arena *a, struct scrape *out) MUST_USE;
+/* Digits, and maybe a point and digits. ERR_INVALID: *to is 0. */
+int scrape_number(struct str text, double *to) MUST_USE;
 /* Absent: the sample has no such label. */
 struct str scrape_label(const struct scrape_sample *s, struct str name);
 /* The value of the first sample with a name; 0: there is none. */
