@@ -100,6 +100,8 @@ static int write_crl(struct ca *ca, struct diag *d)
         rc = diag_set(d, ERR_NO_MEMORY, "no memory to write the revocation list");
     if (rc == 0)
         rc = ca_file_write(&ca->dir, CA_CRL, 0644, pem, d);
+    int bytes = crl ? i2d_X509_CRL(crl, NULL) : 0;
+    ca->crl_bytes = bytes > 0 ? (size_t)bytes : 0;
     X509_CRL_free(crl);
     return rc;
 }

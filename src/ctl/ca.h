@@ -84,6 +84,7 @@ struct ca {
     X509 *cert;
     EVP_PKEY *key; /* NULL when only read */
     int64_t now;
+    size_t crl_bytes; /* of the list that was written last, in DER */
 };
 
 int ca_key_create(EVP_PKEY **out, struct diag *d) MUST_USE;

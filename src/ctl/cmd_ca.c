@@ -1,6 +1,7 @@
 /* cheops ca: the certificates that the links between sites are made with. */
 #include "ctl/ca.h"
 #include "ctl/options.h"
+#include "rt/revoked.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -129,6 +130,26 @@ static int run_issue(int argc, char **argv)
 
 /* ---- revoke */
 
+/* How the list comes to the sites. */
+static void print_ways(const struct ca *ca, const char *dir)
+{
+    if (ca->crl_bytes <= RT_REVOKED_BYTES) {
+        printf("Copy %s/" CA_CRL " to `peers: crl` of one site, and run `cheops reload` there;\n"
+               "the others get it from that one. `cheops sites` shows which list each site has.\n",
+               dir);
+        return;
+    }
+    printf("Copy %s/" CA_CRL " to `peers: crl` of EVERY site, and run `cheops reload` at each:\n"
+           "it counts nowhere else. `cheops sites` shows which list each site has.\n",
+           dir);
+    fprintf(stderr,
+            "warning: the list has %zu bytes, and sites pass on lists of at most %d: this one does "
+            "not travel\n"
+            "hint: a new authority begins with an empty list: cheops ca init --dir DIR, and issue "
+            "certificates to the sites that are left\n",
+            ca->crl_bytes, RT_REVOKED_BYTES);
+}
+
 static int run_revoke(int argc, char **argv)
 {
     static const struct ctl_option options[] = {DIR_OPTION};
@@ -143,7 +164,8 @@ static int run_revoke(int argc, char **argv)
         "DIR/" CA_CRL " anew, with a higher number. Copy it to one site and run `cheops reload`\n"
         "there: that site tells the others, which take a list that the authority has signed and\n"
         "that is newer, and cut the connections of what it lists. A site that is cut off learns\n"
-        "of it when it comes back.\n"};
+        "of it when it comes back. A list of more than 24576 bytes, some 650 certificates, does\n"
+        "not travel so: a warning says it, and the list has to be copied to every site.\n"};
     struct asked asked = {.dir = DEFAULT_DIR};
     struct ctl_args args;
     size_t count = 0;
@@ -155,12 +177,11 @@ static int run_revoke(int argc, char **argv)
     if (rc == 0)
         rc = ca_revoke(&ca, str_of(args.rest[0]), &count, &d);
     if (rc == 0 && count)
-        printf("%s: %zu certificate%s revoked\n"
-               "Copy %s/" CA_CRL " to `peers: crl` of one site, and run `cheops reload` there;\n"
-               "the others get it from that one. `cheops sites` shows which list each site has.\n",
-               args.rest[0], count, count == 1 ? "" : "s", asked.dir);
+        printf("%s: %zu certificate%s revoked\n", args.rest[0], count, count == 1 ? "" : "s");
     else if (rc == 0)
         printf("%s: revoked before, nothing is left to revoke\n", args.rest[0]);
+    if (rc == 0 && (count || ca.crl_bytes > RT_REVOKED_BYTES))
+        print_ways(&ca, asked.dir);
     ca_close(&ca);
     return rc == 0 ? CTL_OK : ctl_fail(&d);
 }

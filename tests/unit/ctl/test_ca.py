@@ -144,6 +144,26 @@ class Authority(unittest.TestCase):
         self.assertNotIn("renews", self.ca("issue", "Paris"))
         self.assertEqual(self.verify("Paris").returncode, 0)
 
+    def test_a_list_that_is_too_long_to_travel(self):
+        """Sites fetch lists of at most 24576 bytes from each other."""
+        self.ca("init")
+        self.ca("issue", "Paris")
+        with open(self.path("index"), "a", encoding="ascii") as file:
+            file.writelines(f"{number + (0x7A << 120):032X} Lyon 1700000000 1900000000 1750000000\n" for number in range(1, 601))
+        done = run(CHEOPS, "ca", "revoke", "--dir", self.dir, "Paris")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("of one site", done.stdout)
+        with open(self.path("index"), "a", encoding="ascii") as file:
+            file.writelines(f"{number + (0x7A << 120):032X} Lyon 1700000000 1900000000 1750000000\n" for number in range(601, 801))
+        done = run(CHEOPS, "ca", "revoke", "--dir", self.dir, "Lyon")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("of EVERY site", done.stdout)
+        size = len(subprocess.run(["openssl", "crl", "-in", self.path("crl.pem"), "-outform", "DER"], check=True,
+                                  capture_output=True, timeout=60).stdout)
+        self.assertGreater(size, 24576)
+        self.assertIn(f"the list has {size} bytes, and sites pass on lists of at most 24576", done.stderr)
+        self.assertIn("hint: ", done.stderr)
+
     def test_list_that_was_lost_comes_back(self):
         """A run that is killed between the index and the list leaves a revocation that is not in force."""
         self.ca("init")
