@@ -225,7 +225,7 @@ static void put_legs(struct printing *p)
 struct pools {
     struct str name;
     const char *kind;
-    uint64_t open, idle, waiting, connects, reuses;
+    uint64_t open, idle, waiting, connects, reuses, refused;
 };
 
 static bool sum_pools(const struct printing *p, bool is_site, unsigned number, struct pools *sums)
@@ -246,6 +246,7 @@ static bool sum_pools(const struct printing *p, bool is_site, unsigned number, s
         sums->waiting += counter_get(&g->waiting);
         sums->connects += counter_get(&g->connects);
         sums->reuses += counter_get(&g->reuses);
+        sums->refused += counter_get(&g->refused);
     }
     return any;
 }
@@ -274,6 +275,10 @@ static void put_pool(struct printing *p, enum metric m, const struct pools *s)
         begin_pool_sample(p, m, "", s);
         end_sample(p, s->waiting);
         break;
+    case METRIC_POOL_REFUSED:
+        begin_pool_sample(p, m, "_total", s);
+        end_sample(p, s->refused);
+        break;
     default:
         begin_pool_sample(p, m, "_total", s);
         end_sample(p, m == METRIC_CONNECTS ? s->connects : s->reuses);
@@ -282,8 +287,8 @@ static void put_pool(struct printing *p, enum metric m, const struct pools *s)
 
 static void put_pools(struct printing *p)
 {
-    static const enum metric of_pools[] = {METRIC_POOL, METRIC_WAITING, METRIC_CONNECTS,
-                                           METRIC_REUSES};
+    static const enum metric of_pools[] = {METRIC_POOL, METRIC_WAITING, METRIC_POOL_REFUSED,
+                                           METRIC_CONNECTS, METRIC_REUSES};
     struct pools sums;
     for (size_t m = 0; m < COUNT_OF(of_pools); m++) {
         begin_metric(p, of_pools[m]);

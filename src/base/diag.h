@@ -18,7 +18,7 @@ struct diag {
     unsigned line, column; /* from 1, in files; 0: does not apply */
     char file[200];        /* of files; "" else */
     char message[400];     /* what happened, to what: one sentence without a full stop */
-    char hint[200];        /* what to do; "" when there is nothing to say */
+    char hint[256];        /* what to do; "" when there is nothing to say */
     bool is_settled;       /* the last error was not the first, so its hint is not taken either */
 };
 

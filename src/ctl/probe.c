@@ -18,7 +18,7 @@ struct probe {
     struct probe_result *result;
     enum state state;
     struct http_pool pool;
-    struct http_waiter waiter;
+    struct rt_waiter waiter;
     struct http_client_conn *conn;
     struct rt_task task;
     struct rt_timer timer;
@@ -43,7 +43,7 @@ static void finish(struct probe *p, int rc, const struct diag *d)
     r->took_us = rt_mono_us() - p->begun_us;
     if (rc < 0)
         snprintf(r->why, sizeof r->why, "%s", d && d->message[0] ? d->message : err_text(rc));
-    http_waiter_leave(&p->waiter);
+    rt_waiter_leave(&p->waiter);
     http_pool_put(&p->conn, false);
     rt_timer_clear(l, &p->timer);
     rt_cancel(l, &p->task);
@@ -180,8 +180,7 @@ static void begin(struct probe *p, struct probing *all, const struct cfg *cfg, s
         .tls = p->instance ? p->instance->tls : cfg->peers.client,
         .server_name = p->instance ? p->instance->server_name : STR_NULL,
         .keep_alive = HTTP_KEEP_NEVER,
-        .max_open = 1,
-        .max_waiting = 1,
+        .bounds = {.places = 1, .waiting = 1},
         .max_head = MAX_HEAD,
         .max_fields = H1_MAX_FIELDS,
         .greeting = p->instance ? STR_NULL : peer_greeting(all->peer),

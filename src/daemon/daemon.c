@@ -416,6 +416,8 @@ static void close_all(struct daemon *x)
     proxy_clients_destroy(&x->shared.clients);
     rt_log_close(&x->shared.access_log);
     proxy_names_fini(&x->shared.names);
+    rt_targets_fini(&x->shared.services);
+    rt_targets_fini(&x->shared.sites);
     rt_resolver_stop();
     rt_passed_close(&x->passed);
     service_close(&x->service);
@@ -425,6 +427,8 @@ int daemon_run(struct cfg *cfg, struct diag *d)
 {
     struct daemon x = {.cfg = cfg, .signal_fd = -1, .service.fd = -1};
     cfg_count(cfg, &x.reloads.snapshots);
+    rt_targets_init(&x.shared.services);
+    rt_targets_init(&x.shared.sites);
     int rc = rt_passed_read(&x.passed, d);
     if (rc == 0)
         rc = service_open(&x.service, d);

@@ -7,8 +7,12 @@ void http_pool_init(struct http_pool *p, struct http_env *env)
     p->env = env;
     list_init(&p->idle);
     list_init(&p->busy);
-    list_init(&p->waiting);
-    p->n_open = p->n_idle = p->n_waiting = 0;
+    p->n_open = p->n_idle = 0;
+    if (p->seat)
+        return;
+    rt_places_init(&p->own_places);
+    rt_seat_init(&p->own_seat, &p->own_places, env->loop);
+    p->seat = &p->own_seat;
 }
 
 /* A number of the gauge of a pool or a connection; NULL when nobody looks. */
@@ -33,30 +37,13 @@ static void conn_free(struct rt_dead *dead)
     free(CONTAINER_OF(dead, struct http_client_conn, dead));
 }
 
-static void leave_queue(struct http_waiter *w)
-{
-    list_remove(&w->link);
-    change(&w->pool->n_waiting, GAUGE(w->pool, waiting), -1);
-    w->pool = NULL;
-}
-
-/* A place is free: the longest waiting one may ask again. */
-static void wake_waiting(struct http_pool *p)
-{
-    if (list_is_empty(&p->waiting))
-        return;
-    struct http_waiter *w = LIST_ITEM(p->waiting.next, struct http_waiter, link);
-    leave_queue(w);
-    w->called = p;
-    rt_wake(p->env->loop, w->task);
-}
-
 static void conn_die(struct http_client_conn *c)
 {
     struct http_pool *p = c->pool;
     if (c->state == HTTP_CLIENT_DEAD)
         return;
-    if (c->state == HTTP_CLIENT_IDLE)
+    bool has_place = c->state != HTTP_CLIENT_IDLE;
+    if (!has_place)
         change(&p->n_idle, GAUGE(p, idle), -1);
     c->state = HTTP_CLIENT_DEAD;
     http_conn_close(&c->io);
@@ -66,7 +53,8 @@ static void conn_die(struct http_client_conn *c)
     change(&p->n_open, GAUGE(c, open), -1);
     c->dead.free = conn_free;
     rt_reap(p->env->loop, &c->dead);
-    wake_waiting(p);
+    if (has_place)
+        rt_place_give(p->seat, &p->bounds);
 }
 
 /* An idle connection wakes: the other end closed it, sent what nobody asked for, or its time is up.
@@ -87,6 +75,8 @@ void http_pool_fini(struct http_pool *p)
         conn_die(LIST_ITEM(it, struct http_client_conn, link));
     }
     CHECK(list_is_empty(&p->busy));
+    if (p->seat == &p->own_seat)
+        rt_places_fini(&p->own_places);
 }
 
 void http_pool_cut(struct http_pool *p,
@@ -113,7 +103,8 @@ void http_pool_move(struct http_client_conn *c, struct http_pool *to)
     c->pool = to;
     from->n_open--;
     to->n_open++;
-    wake_waiting(from);
+    rt_place_take_anyway(to->seat);
+    rt_place_give(from->seat, &from->bounds);
 }
 
 static void start_use(struct http_client_conn *c, struct rt_task *task)
@@ -147,28 +138,35 @@ static struct http_client_conn *take_idle(struct http_pool *p, struct rt_task *t
 
 static int wait_in_queue(struct http_pool *p, const struct http_want *want, struct diag *d)
 {
-    struct http_waiter *w = want->waiter;
-    if (p->n_waiting >= p->max_waiting) {
+    want->waiter->task = want->task;
+    want->waiter->counted = GAUGE(p, waiting);
+    int rc = rt_place_wait(p->seat, &p->bounds, want->waiter);
+    if (rc == ERR_AGAIN)
+        return rc;
+    count(GAUGE(p, refused));
+    if (rc == ERR_LIMIT) {
         diag_set(d, ERR_OVERLOADED, "%zu requests wait for one of %zu connections to %.*s already",
-                 p->n_waiting, p->max_open, STR_ARG(rt_name_text(p->name)));
+                 p->bounds.waiting, p->bounds.places, STR_ARG(rt_name_text(p->name)));
         diag_hint(d, "ask again later, or raise limits.service_queue or service_connections");
-        return ERR_OVERLOADED;
+    } else {
+        diag_set(d, ERR_OVERLOADED,
+                 "so many requests wait for one of %zu connections to %.*s that it would take more "
+                 "than %u ms",
+                 p->bounds.places, STR_ARG(rt_name_text(p->name)), p->bounds.wait_ms);
+        diag_hint(d, "ask again later; look at the service, or raise limits.service_connections "
+                     "or timeouts.service_queue");
     }
-    w->task = want->task;
-    w->pool = p;
-    list_push(&p->waiting, &w->link);
-    change(&p->n_waiting, GAUGE(p, waiting), 1);
-    return ERR_AGAIN;
+    return ERR_OVERLOADED;
 }
 
-void http_waiter_leave(struct http_waiter *w)
+int http_pool_give_up(struct http_pool *p, struct rt_waiter *w, struct diag *d)
 {
-    struct http_pool *called = w->called;
-    if (w->pool)
-        leave_queue(w);
-    w->called = NULL;
-    if (called)
-        wake_waiting(called);
+    rt_waiter_leave(w);
+    count(GAUGE(p, refused));
+    diag_set(d, ERR_OVERLOADED, "all %zu connections to %.*s were in use for %u ms",
+             p->bounds.places, STR_ARG(rt_name_text(p->name)), p->bounds.wait_ms);
+    diag_hint(d, "ask again later, or raise limits.service_connections or timeouts.service_queue");
+    return ERR_OVERLOADED;
 }
 
 static struct http_client_conn *conn_create(struct http_pool *p, enum http_client_state state)
@@ -191,10 +189,13 @@ static int open_conn(struct http_pool *p, struct rt_task *task, struct http_clie
                      struct diag *d)
 {
     struct rt_address to;
-    if (rt_name_get(p->name, &to) < 0)
+    bool has_address = rt_name_get(p->name, &to) == 0;
+    struct http_client_conn *c = has_address ? conn_create(p, HTTP_CLIENT_CONNECTING) : NULL;
+    if (!c)
+        rt_place_give(p->seat, &p->bounds);
+    if (!has_address)
         return diag_set(d, ERR_SERVICE_UNREACHABLE, "the name %.*s has no address so far",
                         STR_ARG(rt_name_text(p->name)));
-    struct http_client_conn *c = conn_create(p, HTTP_CLIENT_CONNECTING);
     if (!c)
         return diag_set(d, ERR_NO_MEMORY, "no memory for a connection");
     c->to = to;
@@ -220,6 +221,8 @@ int http_pool_adopt(struct http_pool *p, struct rt_stream *stream, struct rt_tas
                     struct http_client_conn **out)
 {
     struct http_client_conn *c = conn_create(p, HTTP_CLIENT_BUSY);
+    if (c)
+        rt_place_take_anyway(p->seat);
     int rc = c ? rt_stream_move(&c->io.stream, stream, task) : ERR_NO_MEMORY;
     if (rc < 0) {
         rt_stream_close(stream);
@@ -232,28 +235,18 @@ int http_pool_adopt(struct http_pool *p, struct rt_stream *stream, struct rt_tas
     return 0;
 }
 
-static int get_conn(struct http_pool *p, const struct http_want *want,
-                    struct http_client_conn **out, struct diag *d)
+int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
+                  struct diag *d)
 {
+    if (!rt_waiter_take(want->waiter) && !rt_place_take(p->seat, &p->bounds))
+        return wait_in_queue(p, want, d);
     bool may_reuse = !want->fresh && p->keep_alive != HTTP_KEEP_NEVER &&
                      (p->keep_alive == HTTP_KEEP_ALWAYS || !want->unsafe);
     if (may_reuse && (*out = take_idle(p, want->task)))
         return 0;
-    if (p->n_open >= p->max_open) {
-        if (list_is_empty(&p->idle))
-            return wait_in_queue(p, want, d);
+    if (p->n_open >= p->bounds.places && !list_is_empty(&p->idle))
         conn_die(LIST_ITEM(p->idle.prev, struct http_client_conn, link)); /* the coldest */
-    }
     return open_conn(p, want->task, out, d);
-}
-
-int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
-                  struct diag *d)
-{
-    int rc = get_conn(p, want, out, d);
-    if (want->waiter && (rc == 0 || rc == ERR_AGAIN))
-        want->waiter->called = NULL; /* it took the place, or waits for another one */
-    return rc;
 }
 
 static int send_greeting(struct http_client_conn *c)
@@ -420,5 +413,5 @@ void http_pool_put(struct http_client_conn **cp, bool keep)
     rt_timer_set(p->env->loop, &c->timer, rt_now_ms(p->env->loop) + p->idle_ms);
     if (io->stream.can_read)
         rt_wake(p->env->loop, &c->task);
-    wake_waiting(p);
+    rt_place_give(p->seat, &p->bounds);
 }

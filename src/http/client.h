@@ -18,6 +18,7 @@
 #define HTTP_CLIENT_H
 
 #include "base/counter.h"
+#include "rt/places.h"
 #include "http/server.h"
 #include "rt/sys.h"
 
@@ -37,6 +38,7 @@ struct http_client_conn;
 struct http_gauge {
     struct counter open, idle, waiting; /* as of now; waiting are requests */
     struct counter connects, reuses;    /* since the start */
+    struct counter refused;             /* since the start: requests that found no place in time */
 };
 
 struct http_pool {
@@ -45,7 +47,9 @@ struct http_pool {
     struct rt_tls *tls;   /* borrowed; NULL: plain */
     struct str server_name;
     enum http_keep_alive keep_alive;
-    size_t max_open, max_idle, max_waiting;
+    struct rt_seat *seat;          /* borrowed; NULL: the pool has places of its own */
+    struct rt_place_bounds bounds; /* of requests at the target, on all loops that share seats */
+    size_t max_idle;
     uint32_t idle_ms, max_head, max_fields;
     struct str greeting; /* a request that begins every connection, whole; absent: none */
     /* Judges the answer to the greeting: 0, or a code with d set. */
@@ -55,17 +59,10 @@ struct http_pool {
 
     struct list idle; /* the one used last in front */
     struct list busy;
-    struct list waiting; /* struct http_waiter */
-    size_t n_open, n_idle, n_waiting;
+    size_t n_open, n_idle;
+    struct rt_places own_places;
+    struct rt_seat own_seat;
     struct http_gauge *gauge; /* borrowed; of all pools to the target; NULL: nobody looks */
-};
-
-/* A place in the queue for a connection, embedded in the owner that waits. */
-struct http_waiter {
-    struct list link;
-    struct rt_task *task;
-    struct http_pool *pool;   /* NULL: not waiting */
-    struct http_pool *called; /* it was woken for a place there, and has not asked since; or NULL */
 };
 
 struct http_client_conn {
@@ -76,12 +73,12 @@ struct http_client_conn {
     struct rt_task task; /* of the idle connection */
     struct rt_timer timer;
     struct rt_dead dead;
-    enum http_client_state state;
-    struct rt_address to; /* that it was opened to */
-    bool is_second;       /* the name's next address: the first took no connections */
-    bool has_idled;       /* it was used before, so the other end may have closed it unseen */
-    bool has_answer;      /* a byte of the answer to the current request was read */
-    bool closes;          /* the answer said that the other end closes after it */
+    enum http_client_state state; /* neither IDLE nor DEAD: it has a place */
+    struct rt_address to;         /* that it was opened to */
+    bool is_second;               /* the name's next address: the first took no connections */
+    bool has_idled;  /* it was used before, so the other end may have closed it unseen */
+    bool has_answer; /* a byte of the answer to the current request was read */
+    bool closes;     /* the answer said that the other end closes after it */
     uint32_t scanned, head_size;
 };
 
@@ -100,13 +97,13 @@ void http_pool_move(struct http_client_conn *c, struct http_pool *to);
 
 /* A connection for one request. With `unsafe` and HTTP_KEEP_SAFE a fresh one; `fresh` asks for that
  * in any case (the retry after a reused one broke). `task` is woken by it from then on.
- * ERR_AGAIN: max_open are in use; `waiter` waits in the queue, and its task is woken when one may
- * be free. ERR_OVERLOADED: the queue is full, or there is no descriptor. ERR_SERVICE_UNREACHABLE:
- * no address. */
+ * ERR_AGAIN: all places are taken; `waiter` waits in the queue, and its task is woken with one, to
+ * ask again. ERR_OVERLOADED: the queue is full or too slow, or there is no descriptor.
+ * ERR_SERVICE_UNREACHABLE: no address. */
 struct http_want {
     bool unsafe, fresh;
     struct rt_task *task;
-    struct http_waiter *waiter;
+    struct rt_waiter *waiter;
 };
 int http_pool_get(struct http_pool *p, const struct http_want *want, struct http_client_conn **out,
                   struct diag *d) MUST_USE;
@@ -114,9 +111,8 @@ int http_pool_get(struct http_pool *p, const struct http_want *want, struct http
  * (memory streams of tests and fuzzers). ERR_NO_MEMORY. */
 int http_pool_adopt(struct http_pool *p, struct rt_stream *stream, struct rt_task *task,
                     struct http_client_conn **out) MUST_USE;
-/* Leaves the queue; a place that it was called to and did not take goes to the next one. Harmless
- * when not in it. */
-void http_waiter_leave(struct http_waiter *w);
+/* It has waited for too long: leaves the queue, and says so: ERR_OVERLOADED. */
+int http_pool_give_up(struct http_pool *p, struct rt_waiter *w, struct diag *d);
 
 /* 0: connected, TLS is up, the greeting was answered well. ERR_AGAIN: a wake tells. Else why not:
  * when nobody takes connections at the address, the name's next one was tried, too (localhost is

@@ -12,7 +12,7 @@ struct beat {
     enum state state;
     struct peer_target target;
     struct http_pool pool;
-    struct http_waiter waiter;
+    struct rt_waiter waiter;
     struct http_client_conn *conn;
     struct rt_task task;
     struct rt_timer timer;
@@ -86,7 +86,7 @@ static void keep_error(struct beat *b, const struct diag *d, int code)
 
 static void failed(struct beat *b, const struct diag *d, int code)
 {
-    http_waiter_leave(&b->waiter);
+    rt_waiter_leave(&b->waiter);
     http_pool_put(&b->conn, false);
     keep_error(b, d, code);
     peer_sites_failed(peer_sites_of(b->control->peer), b->site, now_ms());
@@ -348,9 +348,8 @@ static void begin(struct peer_control *c, size_t site)
         .name = cfg->sites[site].address,
         .tls = cfg->peers.client,
         .keep_alive = HTTP_KEEP_ALWAYS,
-        .max_open = 1,
+        .bounds = {.places = 1, .waiting = 1},
         .max_idle = 1,
-        .max_waiting = 1,
         .idle_ms = cfg->peers.down_ms * 2,
         .max_head = 8192,
         .max_fields = 64,
@@ -400,7 +399,7 @@ void peer_control_stop(struct peer_control **cp)
         struct beat *b = &c->beats[i];
         if (!b->control)
             continue;
-        http_waiter_leave(&b->waiter);
+        rt_waiter_leave(&b->waiter);
         http_pool_put(&b->conn, false);
         http_pool_fini(&b->pool);
         rt_timer_clear(c->loop, &b->timer);

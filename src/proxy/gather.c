@@ -310,7 +310,7 @@ void gather_finish(struct txn *t)
         bool is_over = leg->state == GATHER_LEG_BODY && t->state == TXN_DONE && !t->dropped;
         if (leg->begun_us && leg->state <= GATHER_LEG_HEAD)
             gather_leg_failed(t, i, t->diag.code ? t->diag.code : ERR_CLIENT_GONE);
-        http_waiter_leave(&leg->waiter);
+        rt_waiter_leave(&leg->waiter);
         http_pool_put(&leg->up, is_over && http_body_discard(&leg->up->io, UNWANTED_BYTES));
     }
     gather_fini(&m->g);

@@ -39,7 +39,7 @@ struct gather_leg {
     enum gather_leg_state state;
     size_t at, last; /* the candidate that is asked, and the last one: indexes into t->legs */
     struct http_client_conn *up;
-    struct http_waiter waiter;
+    struct rt_waiter waiter;
     struct str target;
     struct h1_head *answer; /* in the arena: of an answer that is no list */
     uint64_t begun_us;      /* of the candidate; 0: it has not begun */

@@ -62,7 +62,7 @@ void gather_leg_failed(struct txn *t, size_t i, int code)
     struct gather_leg *leg = &t->gather->legs[i];
     size_t failed = leg->at;
     note(t, leg, 0, code);
-    http_waiter_leave(&leg->waiter);
+    rt_waiter_leave(&leg->waiter);
     http_pool_put(&leg->up, false);
     /* What came of the list is in the gatherer: nobody else can go on with it. */
     bool can_go_on = leg->at < leg->last && leg->state != GATHER_LEG_BODY && !txn_is_overdue(t);
@@ -102,7 +102,6 @@ static int write_head(struct txn *t, struct gather_leg *leg)
 static int begin(struct txn *t, struct gather_leg *leg)
 {
     leg->begun_us = rt_mono_us();
-    set_due(t, leg, txn_cfg(t)->timeouts.connect_ms);
     t->leg_at = leg->at;
     int rc = txn_can_try(t);
     t->diag = (struct diag){0};
@@ -112,16 +111,19 @@ static int begin(struct txn *t, struct gather_leg *leg)
 /* A connection that the request's head is written to. */
 static int connect_leg(struct txn *t, struct gather_leg *leg)
 {
+    const struct cfg_timeouts *c = &txn_cfg(t)->timeouts;
     struct diag d = {0}; /* of one site, where there are several: its code is what counts */
     int rc = leg->begun_us ? 0 : begin(t, leg);
-    if (rc == 0 && !leg->up && !leg->waiter.pool) {
+    if (rc == 0 && !leg->up && leg->waiter.state != RT_WAITS) {
         struct http_want want = {.fresh = leg->fresh, .task = &t->task, .waiter = &leg->waiter};
         rc = http_pool_get(pool_of(t, leg), &want, &leg->up, &d);
+        set_due(t, leg, leg->up ? c->connect_ms : c->service_queue_ms);
     }
     if (rc == 0)
         rc = leg->up ? http_client_ready(leg->up, &d) : ERR_AGAIN;
     if (rc == ERR_AGAIN && is_late(t, leg))
-        rc = leg->waiter.pool ? ERR_OVERLOADED : ERR_SITE_UNREACHABLE;
+        rc = leg->waiter.state == RT_WAITS ? http_pool_give_up(pool_of(t, leg), &leg->waiter, &d)
+                                           : ERR_SITE_UNREACHABLE;
     return rc < 0 ? rc : write_head(t, leg);
 }
 
@@ -224,7 +226,6 @@ static void broke(struct txn *t, size_t i, int code)
     http_pool_put(&leg->up, false);
     leg->fresh = true;
     go(t, leg, GATHER_LEG_CONNECT);
-    set_due(t, leg, txn_cfg(t)->timeouts.connect_ms);
 }
 
 static void run_head(struct txn *t, size_t i)

@@ -91,7 +91,7 @@ enum txn_verdict txn_leg_failed(struct txn *t, enum plan_end end, int code)
         .body_gone = t->body_gone,
     };
     txn_leg_end(t, 0, code);
-    http_waiter_leave(&t->waiter);
+    rt_waiter_leave(&t->waiter);
     http_pool_put(&t->up, false);
     if (!txn_is_chain(t))
         return refuse_leg(t, code);
@@ -179,27 +179,22 @@ static enum txn_verdict connect_failed(struct txn *t, int code)
 /* The time for a connection is up: what it was spent on. */
 static int connect_is_late(struct txn *t)
 {
-    const struct http_pool *p = leg_pool(t);
-    unsigned ms = txn_cfg(t)->timeouts.connect_ms;
-    int code = t->waiter.pool ? ERR_OVERLOADED : unreachable(t);
-    if (t->waiter.pool) {
-        diag_set(&t->diag, code, "all %zu connections to %.*s were in use for %u ms", p->max_open,
-                 STR_ARG(rt_name_text(p->name)), ms);
-        diag_hint(&t->diag, "ask again later, or raise limits.service_connections");
-    } else {
-        diag_set(&t->diag, code, "no connection to %.*s within %u ms",
-                 STR_ARG(rt_name_text(p->name)), ms);
-        diag_hint(&t->diag, "look at what listens there, or raise timeouts.connect");
-    }
-    return code;
+    struct http_pool *p = leg_pool(t);
+    if (t->waiter.state == RT_WAITS)
+        return http_pool_give_up(p, &t->waiter, &t->diag);
+    diag_set(&t->diag, unreachable(t), "no connection to %.*s within %u ms",
+             STR_ARG(rt_name_text(p->name)), txn_cfg(t)->timeouts.connect_ms);
+    diag_hint(&t->diag, "look at what listens there, or raise timeouts.connect");
+    return t->diag.code;
 }
 
 enum txn_verdict step_connect(struct txn *t)
 {
+    const struct cfg_timeouts *c = &txn_cfg(t)->timeouts;
     int rc = 0;
     if (txn_client_is_gone(t))
         return txn_drop(t, ERR_CLIENT_GONE);
-    if (!t->up && !t->waiter.pool) {
+    if (!t->up && t->waiter.state != RT_WAITS) {
         struct http_want want = {
             .unsafe = !h1_is_safe(t->x->head.method),
             .fresh = t->fresh || t->x->head.has_upgrade,
@@ -207,6 +202,7 @@ enum txn_verdict step_connect(struct txn *t)
             .waiter = &t->waiter,
         };
         rc = http_pool_get(leg_pool(t), &want, &t->up, &t->diag);
+        t->progressed = true; /* the wait in the queue, and that for the connection */
     }
     if (rc == 0 && t->up)
         rc = http_client_ready(t->up, &t->diag);
@@ -215,7 +211,7 @@ enum txn_verdict step_connect(struct txn *t)
     if (rc == ERR_AGAIN && txn_timed_out(t))
         rc = connect_is_late(t);
     if (rc == ERR_AGAIN)
-        return txn_wait(t, txn_cfg(t)->timeouts.connect_ms);
+        return txn_wait(t, t->up ? c->connect_ms : c->service_queue_ms);
     if (rc < 0)
         return connect_failed(t, rc);
     rc = txn_write_request_head(t);

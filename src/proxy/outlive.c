@@ -82,7 +82,7 @@ void txn_outlive(struct txn *t)
     if (!own)
         return;
     txn_drop_held(t);
-    http_waiter_leave(&t->waiter);
+    rt_waiter_leave(&t->waiter);
     http_pool_move(t->up, &t->worker->outlived);
     t->own = own;
     t->service = NULL;

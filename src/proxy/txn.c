@@ -64,7 +64,7 @@ static void check_invariant(const struct txn *t)
     CHECK(t->up != t->held || !t->up);
     CHECK(t->state != TXN_ANSWER || (t->up && t->answer_begun));
     CHECK(t->state != TXN_RELAY || t->up);
-    CHECK(!t->waiter.pool || t->state == TXN_CONNECT);
+    CHECK(t->waiter.state != RT_WAITS || t->state == TXN_CONNECT);
 }
 
 static void finish(struct txn *t)
@@ -77,7 +77,7 @@ static void finish(struct txn *t)
     counter_sub(&w->meter->transactions, 1);
     txn_count(t);
     txn_log(t);
-    http_waiter_leave(&t->waiter);
+    rt_waiter_leave(&t->waiter);
     bool reusable = t->answer_begun && t->request_done && !t->up_broken && t->state == TXN_DONE;
     http_pool_put(&t->up, reusable);
     txn_drop_held(t);

@@ -54,7 +54,7 @@ struct txn {
     const struct cfg_listener *listener; /* of conf; NULL: the one for other sites */
     struct rt_task task;
     struct list link; /* in worker->txns */
-    struct http_waiter waiter;
+    struct rt_waiter waiter;
 
     uint64_t id;       /* the same at every site */
     uint64_t begun_us; /* monotonic */

@@ -87,15 +87,16 @@ static enum http_keep_alive keep_alive_of(enum cfg_keep_alive k)
 
 static void set_limits(struct http_pool *p, const struct cfg *cfg)
 {
-    p->max_open = cfg->limits.service_connections;
+    p->bounds = (struct rt_place_bounds){.places = cfg->limits.service_connections,
+                                         .waiting = cfg->limits.service_queue,
+                                         .wait_ms = cfg->timeouts.service_queue_ms};
     p->max_idle = cfg->limits.service_idle;
-    p->max_waiting = cfg->limits.service_queue;
     p->idle_ms = cfg->timeouts.service_idle_ms;
     p->max_head = (uint32_t)cfg->limits.head;
     p->max_fields = (uint32_t)cfg->limits.fields;
 }
 
-static void init_service_pool(struct proxy_conf *c, size_t i)
+static int init_service_pool(struct proxy_conf *c, size_t i)
 {
     const struct cfg_instance *instance = &c->cfg->instances[i];
     struct http_pool *p = &c->services[i];
@@ -105,10 +106,15 @@ static void init_service_pool(struct proxy_conf *c, size_t i)
     p->server_name = instance->server_name;
     p->keep_alive = keep_alive_of(instance->keep_alive);
     p->gauge = proxy_meter_service(c->worker->meter, c->service_numbers[i]);
+    p->seat = rt_targets_seat(&c->worker->shared->services, c->cfg->app->services[i].name,
+                              c->worker->loop);
+    if (!p->seat)
+        return ERR_NO_MEMORY;
     http_pool_init(p, &c->worker->env);
+    return 0;
 }
 
-static void init_site_pool(struct proxy_conf *c, size_t i)
+static int init_site_pool(struct proxy_conf *c, size_t i)
 {
     struct http_pool *p = &c->sites[i];
     set_limits(p, c->cfg);
@@ -122,7 +128,11 @@ static void init_site_pool(struct proxy_conf *c, size_t i)
     p->greeting = peer_greeting(c->peer);
     p->on_greeted = peer_on_greeted;
     p->gauge = proxy_meter_site(c->worker->meter, c->site_numbers[i]);
+    p->seat = rt_targets_seat(&c->worker->shared->sites, c->cfg->sites[i].name, c->worker->loop);
+    if (!p->seat)
+        return ERR_NO_MEMORY;
     http_pool_init(p, &c->worker->env);
+    return 0;
 }
 
 static void conf_free(struct proxy_conf *c)
@@ -170,6 +180,18 @@ static void number_names(struct proxy_conf *c)
         c->site_numbers[i] = (uint16_t)proxy_name_number(&names->sites, c->cfg->sites[i].name);
 }
 
+static int init_pools(struct proxy_conf *c)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < c->cfg->app->n_services; i++)
+        if (c->cfg->instances[i].service)
+            rc = init_service_pool(c, i);
+    for (size_t i = 0; rc == 0 && i < c->cfg->n_sites; i++)
+        if (i != c->cfg->self)
+            rc = init_site_pool(c, i);
+    return rc;
+}
+
 struct proxy_conf *proxy_conf_create(struct proxy_worker *w, const struct proxy_change_from *from)
 {
     struct cfg *cfg = from->cfg;
@@ -193,14 +215,12 @@ struct proxy_conf *proxy_conf_create(struct proxy_worker *w, const struct proxy_
         return NULL;
     }
     number_names(c);
-    for (size_t i = 0; i < cfg->app->n_services; i++)
-        if (cfg->instances[i].service)
-            init_service_pool(c, i);
-    for (size_t i = 0; i < cfg->n_sites; i++) {
-        c->site_names[i] = cfg->sites[i].name;
-        if (i != cfg->self)
-            init_site_pool(c, i);
+    if (init_pools(c) < 0) {
+        conf_free(c);
+        return NULL;
     }
+    for (size_t i = 0; i < cfg->n_sites; i++)
+        c->site_names[i] = cfg->sites[i].name;
     c->plan_sites = proxy_plan_sites(cfg, c->site_names, peer_sites_of(c->peer));
     out_init(&via, c->via_text, sizeof c->via_text);
     OUT(&via, "Via: 1.1 cheops-");

@@ -28,6 +28,8 @@ struct proxy_scopes;
 struct proxy_shared {
     struct proxy_memory *memory;    /* correlation identifiers */
     struct proxy_clients *clients;  /* what each client's address has open */
+    struct rt_targets services;     /* places at each, of all workers */
+    struct rt_targets sites;        /* the same of other sites */
     struct rt_log *access_log;      /* NULL: none */
     struct proxy_name_tables names; /* what is counted by name */
 };

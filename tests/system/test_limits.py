@@ -357,7 +357,7 @@ def test_connections_far_over_the_limit_are_closed(make_site):
 def test_service_connections(make_site):
     """One more waits; what comes on top is refused at once, and the answers come when there is room."""
     site = make_site([read_request, lambda c: c.ended.wait(60)], serve(OK),
-                     config={**limit(service_connections=1, service_queue=1), "timeouts": {"connect": "60s"}})
+                     config={**limit(service_connections=1, service_queue=1), "timeouts": {"service_queue": "60s"}})
     with site.client() as first, site.client() as second, site.client() as third:
         first.request()
         site.service.request()
@@ -390,18 +390,34 @@ def waiting(site):
     return len([t for t in site.transactions() if t["state"] == "connect"])
 
 
-def test_who_waits_too_long_for_a_connection_is_told_so(make_site):
-    site = make_site(lambda c: c.hang(), config={**limit(service_connections=1), "timeouts": {"connect": "300ms"}})
-    with site.client() as first, site.client() as second:
-        first.request()
-        site.service.connection()
-        refusal(second.ask(), 503, "overloaded", "all 1 connections", "limits.service_connections")
+def test_the_queue_is_that_of_all_loops(make_site):
+    """Whichever loops have the clients: so many at the service, so many that wait; and all of those are served."""
+    go = threading.Event()
+    site = make_site([wait(go), read_request, send(OK)], serve(OK), config={
+        "workers": 2, "limits": {"service_connections": 1, "service_queue": 10}, "timeouts": {"service_queue": "60s"}})
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(site.client()) for _ in range(30)]
+        for c in clients:
+            c.request()
+        until(lambda: refused(site) == 19, "those over the bound to be refused")
+        assert metrics(site).of("cheops_pool_waiting_requests", kind="service", name="a") == 10
+        assert metrics(site).of("cheops_pool_connections", kind="service", name="a", state="busy") == 1
+        go.set()
+        answers = [c.read_answer() for c in clients]
+    assert sorted(a.status for a in answers) == [200] * 11 + [503] * 19
+    assert {a.get("Retry-After") for a in answers if a.status == 503} == {"1"}
+    until(lambda: metrics(site).of("cheops_pool_waiting_requests", kind="service", name="a") == 0, "nobody to wait")
+    assert len(site.service.requests) == 11
+
+
+def refused(site):
+    return metrics(site).of("cheops_pool_refused_requests_total", kind="service", name="a")
 
 
 def test_a_waiting_client_that_goes_does_not_keep_the_place(make_site):
     """The connection that becomes free is the next one's in the queue."""
     site = make_site([read_request, lambda c: c.ended.wait(60)], serve(OK),
-                     config={**limit(service_connections=1), "timeouts": {"connect": "60s"}})
+                     config={**limit(service_connections=1), "timeouts": {"service_queue": "60s"}})
     with site.client() as first, site.client() as second, site.client() as third:
         first.request()
         site.service.request()

@@ -253,6 +253,17 @@ def send_until_broken(c):
         pass
 
 
+@bounds.by("service_queue")
+def test_service_queue(make_site):
+    site = make_site(lambda c: c.hang(), config={"workers": 1, "limits": {"service_connections": 1},
+                                                 "timeouts": {"service_queue": "300ms"}})
+    with site.client() as first, site.client() as second:
+        first.request()
+        site.service.connection()
+        refusal(second.ask(), 503, "overloaded", "all 1 connections", "for 300 ms", "limits.service_connections",
+                "timeouts.service_queue")
+
+
 @bounds.by("service_idle")
 def test_service_idle(make_site):
     site = make_site(serve(OK), config=only("service_idle"))

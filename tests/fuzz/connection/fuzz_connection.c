@@ -280,7 +280,7 @@ static void begin(struct run *r, const struct input *in, bool is_whole)
         http_server_adopt(&r->server, &near);
         return;
     }
-    r->pool = (struct http_pool){.max_open = 1, .max_idle = 1, .idle_ms = 3600000};
+    r->pool = (struct http_pool){.bounds.places = 1, .max_idle = 1, .idle_ms = 3600000};
     r->pool.max_head = MAX_HEAD;
     r->pool.max_fields = 16;
     http_pool_init(&r->pool, &env);

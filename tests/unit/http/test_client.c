@@ -27,9 +27,8 @@ static int begin(void **state)
         return rc;
     http_env_init(&env, loop);
     pool = (struct http_pool){.name = name,
-                              .max_open = 2,
+                              .bounds = {.places = 2, .waiting = 1},
                               .max_idle = 2,
-                              .max_waiting = 1,
                               .idle_ms = 60000,
                               .max_head = 500,
                               .max_fields = 10};
@@ -90,7 +89,8 @@ static void use(struct http_client_conn *c, struct far *f, const char *answer)
 
 static struct http_client_conn *get(bool unsafe, bool fresh)
 {
-    struct http_want want = {.unsafe = unsafe, .fresh = fresh, .task = &task};
+    static struct rt_waiter waiter;
+    struct http_want want = {.unsafe = unsafe, .fresh = fresh, .task = &task, .waiter = &waiter};
     struct http_client_conn *c = NULL;
     struct diag d = {0};
     int rc = http_pool_get(&pool, &want, &c, &d);
@@ -248,10 +248,10 @@ static void test_an_idle_one_gives_its_place(void **state)
     static struct far f[2];
     make_idle(&f[0]);
     struct http_client_conn *busy = open_to(&f[1]);
-    assert_int_equal(pool.n_open, pool.max_open);
+    assert_int_equal(pool.n_open, pool.bounds.places);
     struct http_client_conn *c = get(false, true);
     assert_non_null(c);
-    assert_int_equal(pool.n_open, pool.max_open);
+    assert_int_equal(pool.n_open, pool.bounds.places);
     assert_int_equal(pool.n_idle, 0);
     http_pool_put(&c, false);
     http_pool_put(&busy, false);
@@ -263,7 +263,7 @@ static void test_without_a_queue_it_is_told_at_once(void **state)
 {
     static struct far f[2];
     struct http_client_conn *a = open_to(&f[0]), *b = open_to(&f[1]);
-    pool.max_waiting = 0;
+    pool.bounds.waiting = 0;
     assert_null(get(false, false));
     http_pool_put(&a, false);
     http_pool_put(&b, false);

@@ -83,7 +83,8 @@ static int begin(void **state)
     CHECK(rt_resolver_start(60000, &d) == 0);
     CHECK(rt_name_create(&s.name, STR("two.example"), port, &d) == 0);
     CHECK(rt_name_settle(s.name, DEADLINE_MS));
-    s.pool = (struct http_pool){.name = s.name, .max_open = 2, .max_waiting = 4, .idle_ms = 1000};
+    s.pool =
+        (struct http_pool){.name = s.name, .bounds = {.places = 2, .waiting = 4}, .idle_ms = 1000};
     http_pool_init(&s.pool, &s.env);
     return 0;
 }
@@ -103,7 +104,7 @@ static int end(void **state)
 /* Who wants a connection. */
 struct user {
     struct rt_task task;
-    struct http_waiter waiter;
+    struct rt_waiter waiter;
     struct http_client_conn *conn;
     struct diag d;
     int rc, wakes;
@@ -128,7 +129,7 @@ static void ask(struct user *u)
 
 static void leave(struct user *u)
 {
-    http_waiter_leave(&u->waiter);
+    rt_waiter_leave(&u->waiter);
     http_pool_put(&u->conn, false);
     rt_cancel(s.loop, &u->task);
 }
@@ -176,11 +177,11 @@ static void test_a_place_that_is_not_taken_is_the_next_ones(void **state)
     ask(&gone);
     ask(&next);
     assert_int_equal(gone.rc, ERR_AGAIN);
-    assert_int_equal(s.pool.n_waiting, 2);
+    assert_int_equal(s.pool.own_places.n_waiting, 2);
     leave(&holds[0]); /* calls the one that waits longest */
-    assert_int_equal(s.pool.n_waiting, 1);
+    assert_int_equal(s.pool.own_places.n_waiting, 1);
     leave(&gone); /* which has no use for it any more */
-    assert_int_equal(s.pool.n_waiting, 0);
+    assert_int_equal(s.pool.own_places.n_waiting, 0);
     UNTIL(s.loop, next.wakes > 0);
     ask(&next);
     UNTIL(s.loop, next.rc != ERR_AGAIN);
@@ -200,8 +201,8 @@ static void test_a_place_that_was_taken_is_nobodys(void **state)
     UNTIL(s.loop, first.wakes > 0);
     ask(&first);
     assert_non_null(first.conn);
-    http_waiter_leave(&first.waiter);
-    assert_int_equal(s.pool.n_waiting, 1);
+    rt_waiter_leave(&first.waiter);
+    assert_int_equal(s.pool.own_places.n_waiting, 1);
     leave(&holds[1]);
     leave(&first);
     leave(&second);
@@ -217,7 +218,31 @@ static void test_the_queue_is_bounded(void **state)
     assert_non_null(strstr(users[6].d.hint, "service_queue"));
     for (size_t i = 0; i < COUNT_OF(users); i++)
         leave(&users[i]);
-    assert_int_equal(s.pool.n_waiting, 0);
+    assert_int_equal(s.pool.own_places.n_waiting, 0);
+}
+
+static void test_a_queue_that_is_too_slow_is_not_joined(void **state)
+{
+    struct user holds[2] = {0}, first = {0}, late = {0};
+    struct http_gauge gauge = {0};
+    s.pool.gauge = &gauge;
+    s.pool.bounds.wait_ms = 1000;
+    ask(&holds[0]);
+    ask(&holds[1]);
+    ask(&first);
+    s.pool.own_places.since_ms -= 1000; /* so long, and nobody was called */
+    ask(&late);
+    assert_int_equal(late.rc, ERR_OVERLOADED);
+    assert_non_null(strstr(late.d.message, "more than 1000 ms"));
+    assert_int_equal(counter_get(&gauge.waiting), 1);
+    assert_int_equal(http_pool_give_up(&s.pool, &first.waiter, &first.d), ERR_OVERLOADED);
+    assert_non_null(strstr(first.d.message, "in use for 1000 ms"));
+    assert_int_equal(counter_get(&gauge.waiting), 0);
+    assert_int_equal(counter_get(&gauge.refused), 2);
+    leave(&holds[0]);
+    leave(&holds[1]);
+    leave(&first);
+    s.pool.gauge = NULL;
 }
 
 static void test_a_connection_that_moves_leaves_its_place(void **state)
@@ -227,11 +252,11 @@ static void test_a_connection_that_moves_leaves_its_place(void **state)
     struct http_pool other = {.keep_alive = HTTP_KEEP_NEVER};
     http_pool_init(&other, &s.env);
     s.pool.gauge = &gauge;
-    s.pool.max_open = 1;
+    s.pool.bounds.places = 1;
     ask(&first);
     UNTIL(s.loop, first.rc == 0);
     ask(&second);
-    assert_int_equal(s.pool.n_waiting, 1);
+    assert_int_equal(s.pool.own_places.n_waiting, 1);
     http_pool_move(first.conn, &other);
     assert_int_equal(s.pool.n_open, 0);
     assert_int_equal(other.n_open, 1);
@@ -259,6 +284,7 @@ int main(void)
         CASE(test_a_place_that_was_taken_is_nobodys),
         CASE(test_the_queue_is_bounded),
         CASE(test_a_connection_that_moves_leaves_its_place),
+        CASE(test_a_queue_that_is_too_slow_is_not_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
