@@ -34,8 +34,13 @@ static int write_file(const char *path, struct str text, struct diag *d)
         diag_hint(d, "give another FILE, or - for standard output");
         return ERR_SYSTEM;
     }
-    if (fd < 0)
-        return diag_set(d, ERR_SYSTEM, "%s cannot be made: %s", path, strerror(errno));
+    if (fd < 0) {
+        bool has_no_folder = errno == ENOENT;
+        diag_set(d, ERR_SYSTEM, "%s cannot be made: %s", path, strerror(errno));
+        if (has_no_folder)
+            diag_hint(d, "make its folder first, or give another FILE");
+        return ERR_SYSTEM;
+    }
     int error = write_all(fd, text);
     if (close(fd) < 0 && error == 0)
         error = -errno;

@@ -147,6 +147,8 @@ static enum txn_verdict refuse(struct txn *t, size_t which)
         out_str(&o, leg_site(t, &m->legs[i]));
         OUT(&o, " (");
         txn_put_leg_end(&t->legs[m->legs[i].at], &o);
+        if (m->sources[i].why)
+            out_fmt(&o, ": %s", m->sources[i].why);
         OUT(&o, ")");
     }
     for (size_t i = 0; i < m->n; i++)

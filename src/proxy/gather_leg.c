@@ -205,6 +205,7 @@ static void final_answer(struct txn *t, size_t i, const struct h1_head *head)
     } else if (gather_is_list(head)) {
         take_list(t, i, head);
     } else if (head->status == 200) {
+        t->gather->sources[i].why = "its list is no JSON, or is coded";
         gather_leg_failed(t, i, ERR_SERVICE_BROKEN);
     } else {
         leg->answer = keep_head(t, leg, head);

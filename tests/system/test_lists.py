@@ -171,6 +171,19 @@ def test_no_site_answers(make_lists):
     assert "Nantes (broken), Paris (broken), Lyon (broken)" in json.loads(body)["detail"]
 
 
+@pytest.mark.parametrize("answer, why", [
+    (as_json(b'{"things":["no object"]}'), "an item of its list has no identifier"),
+    (as_json(b'{"others":[]}'), "its list has no array"),
+    (render(200, b"<html>", "Content-Type: text/html", "Content-Length: 6"), "its list is no JSON"),
+])
+def test_what_is_wrong_with_a_list_is_said(make_lists, answer, why):
+    nantes, _, _ = make_lists({n: serve(answer) for n in THREE})
+    status, fields, body = nantes.ask(Scope=ALL)
+    assert (status, fields["cheops-error"], fields["cheops-partial"]) == (
+        502, "service-broken", "Nantes=broken, Paris=broken, Lyon=broken")
+    assert f"Nantes (broken: {why}" in json.loads(body)["detail"]
+
+
 @pytest.mark.parametrize("script, said", [
     ([read_request, send(as_json(b"<html>"))], "broken"),
     ([read_request, send(as_json(b'{"thing":[]}'))], "broken"),
