@@ -203,8 +203,9 @@ static struct str take_member(struct reading *r, enum h1_field_id id, struct str
     char *memory = arena_alloc(r->arena, room);
     out_init(&list, memory, memory && !arena_overflowed(r->arena) ? room : 0);
     for (size_t i = h1_find(h, id, 0); i < h->n_fields; i = h1_find(h, id, i + 1)) {
+        if (!h->fields[i].drop)
+            copy_members(h1_value(h, i), name, &list);
         h->fields[i].drop = true;
-        copy_members(h1_value(h, i), name, &list);
     }
     if (list.n == 0)
         return value;

@@ -48,7 +48,8 @@ struct app_carried {
 };
 
 /* Reads carriers 1 to 5 and finds the identifiers of 7; removes every one of them from the request:
- * fields are marked `drop`, credentials are cut (h1_cut_value), what is left of baggage and
+ * fields are marked `drop` (a member is read from those that were marked before, too, and what is
+ * left of them is nothing), credentials are cut (h1_cut_value), what is left of baggage and
  * tracestate is in `lines`. Internal Cheops-* request fields are dropped too. Only the carrier that
  * counts is decoded: what is in the others, good or not, changes nothing. ERR_SCOPE_SYNTAX: it
  * cannot be decoded, or one of the fields that are a scope as a whole stands twice (two scopes in

@@ -2,6 +2,7 @@
 #include "app/carrier.h"
 #include "app/field.h"
 #include "codec/base64.h"
+#include "codec/trace.h"
 #include "codec/uri.h"
 
 int app_scope_encode(struct app_scope_text *s, struct str text, struct arena *arena)
@@ -60,6 +61,8 @@ void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, st
     if (in->ids.trace_id.p) {
         OUT(o, "tracestate: cheops=");
         out_str(o, in->ids.trace_id);
+        if (trace_count_members(head) >= TRACE_MAX_MEMBERS) /* the oldest go */
+            trace_move_members(head, TRACE_MAX_MEMBERS - 1, o);
         OUT(o, "\r\n");
     }
     for (size_t i = 0; i < head->n_fields; i++) {

@@ -156,25 +156,3 @@ void uri_encode(struct str text, struct out *o)
         }
     }
 }
-
-static bool is_lower_hex(struct str s, bool not_all_zero)
-{
-    bool nonzero = false;
-    for (size_t i = 0; i < s.n; i++) {
-        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f')))
-            return false;
-        nonzero |= s.p[i] != '0';
-    }
-    return nonzero || !not_all_zero;
-}
-
-bool uri_is_traceparent(struct str v)
-{
-    /* 2 version - 32 trace-id - 16 parent-id - 2 flags; a later version may go on after a dash */
-    if (v.n < 55 || v.p[2] != '-' || v.p[35] != '-' || v.p[52] != '-' || str_starts(v, STR("ff")))
-        return false;
-    if (v.n > 55 && (str_starts(v, STR("00")) || v.p[55] != '-'))
-        return false;
-    return is_lower_hex(str_sub(v, 0, 2), false) && is_lower_hex(str_sub(v, 3, 32), true) &&
-           is_lower_hex(str_sub(v, 36, 16), true) && is_lower_hex(str_sub(v, 53, 2), false);
-}

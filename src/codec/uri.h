@@ -52,7 +52,4 @@ int uri_decode(struct str text, struct out *o) MUST_USE;
 /* Encodes all but unreserved characters. */
 void uri_encode(struct str text, struct out *o);
 
-/* A valid W3C traceparent, version 00 or later, with ids that are not all zeros. */
-bool uri_is_traceparent(struct str value);
-
 #endif

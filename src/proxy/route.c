@@ -1,6 +1,7 @@
 /* ROUTE and PEEK: what a request is for, under which scope, and which legs that means. */
 #include "proxy/txn.h"
 
+#include "codec/trace.h"
 #include "codec/uri.h"
 
 #define MAX_PASSES 3 /* by this site, before a request is taken for one that goes in circles */
@@ -119,14 +120,9 @@ static int find_service(struct txn *t)
 
 void txn_take_traceparent(struct txn *t)
 {
-    const struct h1_head *h = &t->x->head;
-    size_t i = h1_find(h, H1_TRACEPARENT, 0);
-    if (i < h->n_fields && uri_is_traceparent(h1_value(h, i))) {
-        t->traceparent = h1_value(h, i);
+    t->traceparent = trace_take(&t->x->head);
+    if (t->traceparent.p)
         return;
-    }
-    for (; i < h->n_fields; i = h1_find(h, H1_TRACEPARENT, i + 1))
-        h->fields[i].drop = true; /* malformed: begun anew (W3C Trace Context section 3.2) */
     struct out o;
     out_init(&o, t->traceparent_made, sizeof t->traceparent_made);
     OUT(&o, "00-");
@@ -253,16 +249,14 @@ static int begin_route(struct txn *t)
         rc = txn_check_head(t);
     if (rc < 0)
         return rc;
+    txn_take_traceparent(t); /* before the carriers: they look for one in tracestate */
     rc = app_carriers_read(txn_cfg(t)->app, h, &t->x->arena, &t->carried, &t->diag);
     t->target = t->carried.target;
     if (rc < 0) {
         find_service(t); /* for the shape of the error */
         return rc;
     }
-    rc = find_service(t);
-    if (rc == 0)
-        txn_take_traceparent(t);
-    return rc;
+    return find_service(t);
 }
 
 /* Carrier 7, when no other is there. */

@@ -157,12 +157,17 @@ def test_a_trace_is_taken_up_and_passed_on(make_sites):
     assert request.get("traceparent") == TRACE and "vendor=1" in request.all("tracestate")
 
 
-@pytest.mark.parametrize("given", [(), ("traceparent: nonsense",), ("traceparent: 00-" + "0" * 32 + "-00f067aa0ba902b7-01",)])
+@pytest.mark.parametrize("given", [
+    (), ("traceparent: nonsense",), ("traceparent: 00-" + "0" * 32 + "-00f067aa0ba902b7-01",),
+    (f"traceparent: {TRACE}", f"traceparent: {TRACE}"),
+])
 def test_a_trace_is_begun(make_site, given):
+    """The state of the one that is not taken up goes."""
     site = make_site(serve(OK))
     with site.client() as c:
-        c.ask("GET", "/a/x", *given)
-        c.ask("GET", "/a/x", *given)
+        c.ask("GET", "/a/x", *given, "tracestate: vendor=1")
+        c.ask("GET", "/a/x", *given, "tracestate: vendor=1")
+    assert [(len(r.all("traceparent")), r.all("tracestate")) for r in site.service.requests] == [(1, [])] * 2
     traces = [r.get("traceparent") for r in site.service.requests]
     assert all(re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", t) for t in traces)
     assert traces[0] != traces[1] and [t[3:35] for t in traces] == [line["trace"] for line in site.logged(2)]

@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "base/check.h"
+#include "codec/trace.h"
 #include "codec/uri.h"
 
 #include <stdlib.h>
@@ -145,7 +146,7 @@ static void check_query(struct str target, struct str name)
 
 static void check_traceparent(struct str s)
 {
-    if (!uri_is_traceparent(s))
+    if (!trace_is_parent(s))
         return;
     size_t zeros[2] = {0};
     for (size_t i = 0; i < 55; i++) {

@@ -261,6 +261,22 @@ static void test_memory(void **state)
     check_all(rows, COUNT_OF(rows));
 }
 
+/* State of a trace that is begun anew is not passed on; the identifier in it is Cheops' own. */
+static void test_memory_in_marked_fields(void **state)
+{
+    struct request r;
+    struct arena a;
+    struct app_carried c;
+    request_init(&r, "GET", "/", "tracestate: a=1,cheops=0f\r\ntracestate: b=2\r\n");
+    h1_drop(&r.head, H1_TRACESTATE);
+    arena_init(&a, NULL, 0, 4096);
+    assert_int_equal(app_carriers_read(&app, &r.head, &a, &c, NULL), 0);
+    assert_str(c.memory_ids[0], "0f");
+    assert_int_equal(c.n_lines, 0);
+    arena_fini(&a);
+    request_fini(&r);
+}
+
 /* Fields of the protocol between sites are never believed. */
 static void test_internal(void **state)
 {
@@ -377,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_prefix),
         cmocka_unit_test(test_baggage),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_in_marked_fields),
         cmocka_unit_test(test_internal),
         cmocka_unit_test(test_bare_application),
         cmocka_unit_test(test_no_memory_without_carrier),

@@ -74,6 +74,10 @@ static void test_encode(void **state)
     arena_fini(&a);
 }
 
+/* Ten members of tracestate. */
+#define TEN(k)                                                                                     \
+    k "0=0," k "1=1," k "2=2," k "3=3," k "4=4," k "5=5," k "6=6," k "7=7," k "8=8," k "9=9"
+
 static void test_set(void **state)
 {
     static const struct row rows[] = {
@@ -92,6 +96,14 @@ static void test_set(void **state)
         {"", &image, true, true, "tracestate: a=1,cheops=old\r\n",
          "tracestate: cheops=0123456789abcdef\r\ntracestate: a=1\r\n"},
         {"", &image, true, false, "tracestate: cheops=old\r\n", ""},
+        /* with ours they would be 33: the last one goes */
+        {"", &image, true, true,
+         "tracestate: " TEN("a") "," TEN("b") "\r\ntracestate: " TEN("c") " , x=1,,y=2\r\n",
+         "tracestate: cheops=0123456789abcdef," TEN("a") "," TEN("b") "," TEN("c") ",x=1\r\n"},
+        {"", &image, true, true,
+         "tracestate: " TEN("a") "," TEN("b") "\r\ntracestate: " TEN("c") " , x=1,,\r\n",
+         "tracestate: cheops=0123456789abcdef\r\n"
+         "tracestate: " TEN("a") "," TEN("b") "\r\ntracestate: " TEN("c") " , x=1,,\r\n"},
         /* the correlation field */
         {"c", &image, true, true, "",
          "tracestate: cheops=0123456789abcdef\r\nX-Request-ID: " OTHER "\r\n"},

@@ -1,4 +1,4 @@
-/* Request targets: parts, segments, parameters, percent-encoding; traceparent. */
+/* Request targets: parts, segments, parameters, percent-encoding. */
 #include "codec_test.h"
 
 #include "codec/uri.h"
@@ -175,32 +175,6 @@ static void test_percent_strict(void **state)
     assert_str(out_get(&o), "a+b+");
 }
 
-#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-static void test_traceparent(void **state)
-{
-    assert_true(uri_is_traceparent(STR(TRACE)));
-    assert_true(
-        uri_is_traceparent(STR("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-09-x")));
-    assert_false(uri_is_traceparent(STR(TRACE "-x")));
-    assert_false(uri_is_traceparent(STR(TRACE "0")));
-    assert_false(
-        uri_is_traceparent(STR("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")));
-    assert_false(
-        uri_is_traceparent(STR("00-00000000000000000000000000000000-b7ad6b7169203331-01")));
-    assert_false(
-        uri_is_traceparent(STR("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01")));
-    /* a wrong byte at each position, and each shorter length */
-    for (size_t i = 0; i < sizeof TRACE - 1; i++) {
-        char text[] = TRACE;
-        struct str shorter = exact((struct str){text, i});
-        assert_false(uri_is_traceparent(shorter));
-        exact_free(shorter);
-        text[i] = text[i] == '-' ? '0' : 'F';
-        assert_false(uri_is_traceparent(str_of(text)));
-    }
-}
-
 static void test_query_set(void **state)
 {
     static const struct {
@@ -236,12 +210,11 @@ static void test_value_decode(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),        cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_plain),        cmocka_unit_test(test_segment_is),
-        cmocka_unit_test(test_order),        cmocka_unit_test(test_query),
-        cmocka_unit_test(test_percent),      cmocka_unit_test(test_percent_strict),
-        cmocka_unit_test(test_traceparent),  cmocka_unit_test(test_query_set),
-        cmocka_unit_test(test_value_decode),
+        cmocka_unit_test(test_parts),     cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_plain),     cmocka_unit_test(test_segment_is),
+        cmocka_unit_test(test_order),     cmocka_unit_test(test_query),
+        cmocka_unit_test(test_percent),   cmocka_unit_test(test_percent_strict),
+        cmocka_unit_test(test_query_set), cmocka_unit_test(test_value_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
