@@ -59,12 +59,20 @@ struct cfg_instance {
                                   * Cheops; false: no suffix is set for it */
 };
 
+/* A further certificate of a listener. */
+struct cfg_certificate {
+    struct cfg_tls files;
+    const struct rt_tls *tls; /* the listener's own has it */
+};
+
 struct cfg_listener {
     struct str text; /* the address as configured */
     struct rt_address address;
     const struct app_service *service; /* NULL: recognised by host and path */
     struct rt_tls *tls;                /* NULL: plain HTTP */
     struct cfg_tls files;
+    struct cfg_certificate *certificates; /* for other server names */
+    size_t n_certificates;
     struct rt_ip_range *proxies; /* that are believed about who the client is */
     size_t n_proxies;
     bool trusts_forwarded; /* what they write is Forwarded; else X-Forwarded-* */

@@ -4,8 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define MAX_LISTENERS 64
-#define MAX_PROXIES   256
+#define MAX_LISTENERS    64
+#define MAX_PROXIES      256
+#define MAX_CERTIFICATES 64 /* of a listener, beside that of tls */
 
 void cfg_warn(struct yaml_reader *r, const struct yaml *at, const char *format, ...)
 {
@@ -72,8 +73,19 @@ static const struct yaml_key tls_keys[] = {
 };
 static const struct yaml_table tls_table = {"TLS end", tls_keys, COUNT_OF(tls_keys)};
 
+/* Of a further certificate of a listener. */
+static const struct yaml_key certificate_keys[] = {
+    {"certificate", YAML_TEXT, offsetof(struct cfg_tls, certificate), .required = true,
+     .noun = "PEM file", .example = "tls/other.pem",
+     .text = "the certificate, and what signed it up to the CA"},
+    {"key", YAML_TEXT, offsetof(struct cfg_tls, key), .required = true, .noun = "PEM file",
+     .example = "tls/other.key", .text = "its private key; nobody else should be able to read it"},
+};
+static const struct yaml_table certificate_table = {"certificate", certificate_keys,
+                                                    COUNT_OF(certificate_keys)};
+
 struct listener_reading {
-    const struct yaml *address, *service, *tls;
+    const struct yaml *address, *service, *tls, *certificates;
     struct rt_ip_range *proxies;
     size_t n_proxies;
     unsigned trusted_field;
@@ -99,6 +111,16 @@ static int read_proxies(struct yaml_reader *r, const struct yaml *n, void *o)
     return rc;
 }
 
+/* They are read after `tls`, whose `ca` counts for them, too. */
+static int keep_certificates(struct yaml_reader *r, const struct yaml *n, void *o)
+{
+    struct listener_reading *x = o;
+    x->certificates = n;
+    return n->length <= MAX_CERTIFICATES
+               ? 0
+               : yaml_error(n, r->file, r->d, "more than %d certificates", MAX_CERTIFICATES);
+}
+
 static const struct yaml_key listener_keys[] = {
     {"address", YAML_KEEP, offsetof(struct listener_reading, address), .required = true,
      .noun = "listening address", .example = "127.0.0.1:5000",
@@ -108,6 +130,9 @@ static const struct yaml_key listener_keys[] = {
      .text = "the service that its requests are for; left out: recognised by host and path"},
     {"tls", YAML_KEEP, offsetof(struct listener_reading, tls), .table = &tls_table,
      .text = "TLS towards clients: certificate and key; with ca, clients need a certificate of it"},
+    {"certificates", YAML_READ_LIST, .read = keep_certificates, .table = &certificate_table,
+     .text = "further certificates, each for the server names that it bears; clients that ask for "
+             "another name, or none, are shown that of tls"},
     {"trusted_proxies", YAML_READ_LIST, .read = read_proxies, .noun = "network",
      .example = "[192.0.2.0/24]",
      .text = "proxies in front, addresses or ranges, that are believed about who the client is; "
@@ -134,6 +159,36 @@ static int listener_tls(struct yaml_reader *r, const struct yaml *n, struct cfg_
     struct rt_tls_config what = {.is_server = true, .require_peer = t.ca.p != NULL};
     l->files = cfg_find_tls(r, &t);
     return cfg_make_tls(r, n, &l->files, what, &l->tls);
+}
+
+static int read_certificate(struct yaml_reader *r, const struct yaml *n, struct cfg_listener *l,
+                            struct cfg_certificate *c)
+{
+    struct cfg_tls t = {0};
+    struct rt_tls *tls = NULL;
+    struct rt_tls_config what = {.is_server = true, .require_peer = l->files.ca.p != NULL};
+    int rc = yaml_read(r, n, &certificate_table, &t);
+    if (rc < 0)
+        return rc;
+    c->files = cfg_find_tls(r, &t);
+    c->files.ca = l->files.ca;
+    rc = cfg_make_tls(r, n, &c->files, what, &tls);
+    if (rc < 0)
+        return rc;
+    c->tls = tls;
+    rt_tls_add(l->tls, tls);
+    return 0;
+}
+
+static int listener_certificates(struct yaml_reader *r, const struct yaml *n,
+                                 struct cfg_listener *l)
+{
+    if (!l->tls)
+        return yaml_error(n, r->file, r->d, "certificates without tls, which has the first one");
+    int rc = yaml_array(r, n->length, sizeof *l->certificates, &l->certificates);
+    for (const struct yaml *i = n->first; i && rc == 0; i = i->next)
+        rc = read_certificate(r, i, l, &l->certificates[l->n_certificates++]);
+    return rc;
 }
 
 static int listener_address(struct yaml_reader *r, const struct yaml *n, struct cfg_listener *l)
@@ -163,6 +218,8 @@ static int read_listener(struct yaml_reader *r, const struct yaml *n, struct cfg
         rc = cfg_find_service(r, x.service, x.service->text, &l->service);
     if (rc == 0 && x.tls)
         rc = listener_tls(r, x.tls, l);
+    if (rc == 0 && x.certificates)
+        rc = listener_certificates(r, x.certificates, l);
     if (rc == 0 && x.proxy_protocol && !x.n_proxies) {
         rc = yaml_error(yaml_get(n, STR("proxy_protocol"))->value, r->file, r->d,
                         "proxy_protocol without trusted_proxies: nobody could connect");

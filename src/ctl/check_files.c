@@ -51,6 +51,11 @@ static size_t each_end(struct check *c, void (*look)(struct check *c, const stru
         end.what = arena_printf(c->arena, "listener %.*s", STR_ARG(l->text));
         if (l->tls && ++n)
             look(c, &end);
+        for (size_t k = 0; k < l->n_certificates; k++) {
+            end.files = &l->certificates[k].files;
+            end.tls = l->certificates[k].tls;
+            look(c, &end);
+        }
     }
     for (size_t i = 0; i < cfg->app->n_services; i++) {
         const struct cfg_instance *s = &cfg->instances[i];

@@ -177,6 +177,10 @@ struct rt_tls_config {
 /* Reads the files. Servers without `ca` resume sessions by ticket; with it every connection shows
  * its certificate anew. ERR_CONFIG with what is wrong with which file; ERR_NO_MEMORY. */
 int rt_tls_create(struct rt_tls **out, const struct rt_tls_config *c, struct diag *d) MUST_USE;
+/* Gives a server another certificate, that of `other`, a server of the same CA and ALPN: it is
+ * shown to clients whose server name it bears and no certificate before it does. Whoever asks for
+ * another name, or none, is shown the first. Takes the reference of other. Before t is used. */
+void rt_tls_add(struct rt_tls *t, struct rt_tls *other);
 struct rt_tls *rt_tls_ref(struct rt_tls *t);
 void rt_tls_unref(struct rt_tls **t);
 /* Begin and end of validity of the own certificate, seconds since 1970; 0: none. */

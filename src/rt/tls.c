@@ -162,6 +162,31 @@ int rt_tls_create(struct rt_tls **out, const struct rt_tls_config *c, struct dia
     return rc;
 }
 
+/* RFC 6066 section 3. OpenSSL calls it before it looks for a certificate; the session goes on with
+ * the other context, which the first one keeps. */
+static int select_certificate(SSL *ssl, int *alert, void *context)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    (void)alert;
+    for (const struct rt_tls *t = context; t && name; t = t->next)
+        if (X509_check_host(SSL_CTX_get0_certificate(t->ctx), name, 0, 0, NULL) == 1) {
+            (void)SSL_set_SSL_CTX(ssl, t->ctx);
+            break;
+        }
+    return SSL_TLSEXT_ERR_OK;
+}
+
+void rt_tls_add(struct rt_tls *t, struct rt_tls *other)
+{
+    struct rt_tls **last = &t->next;
+    CHECK(t->is_server && other->is_server);
+    while (*last)
+        last = &(*last)->next;
+    *last = other;
+    SSL_CTX_set_tlsext_servername_callback(t->ctx, select_certificate);
+    SSL_CTX_set_tlsext_servername_arg(t->ctx, t);
+}
+
 struct rt_tls *rt_tls_ref(struct rt_tls *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
@@ -174,6 +199,7 @@ void rt_tls_unref(struct rt_tls **out)
     *out = NULL;
     if (!t || atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) > 1)
         return;
+    rt_tls_unref(&t->next);
     SSL_CTX_free(t->ctx);
     rt_revoked_unref(&t->revoked);
     free(t);

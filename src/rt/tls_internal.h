@@ -16,6 +16,7 @@ struct rt_tls {
     struct rt_revoked *revoked; /* NULL: nothing is looked up */
     bool is_server, has_ca;     /* has_ca: of its own, not the system's */
     int64_t not_after;
+    struct rt_tls *next; /* of a server: its next certificate, for other names; owned */
     unsigned n_alpn;
     unsigned char alpn[32]; /* as it is sent: a length and a name */
 };

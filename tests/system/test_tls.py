@@ -1,8 +1,9 @@
 """TLS towards clients and services: what is accepted, what is refused, and how it is told."""
+import socket
 import ssl
 
 import pytest
-from support import Authority, Origin, refusal, render, serve
+from support import DEADLINE_S, Authority, Origin, refusal, render, serve
 from support.origin import read_request, send
 
 pytestmark = pytest.mark.threads
@@ -223,3 +224,36 @@ def test_a_service_whose_tls_breaks_off(make_site_of, authority):
         assert c.read_head().status == 200
         assert not c.read_until_close().endswith(b"0\r\n\r\n")
     assert site.logged()[0]["error"] == "service-broken"
+
+
+# -- several certificates of one listener
+
+def shown(site, name):
+    """The names in the certificate that a client sees which asks for this one."""
+    context = site.authority.client_context()
+    context.check_hostname = False
+    with socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE_S) as raw, \
+            context.wrap_socket(raw, server_hostname=name) as s:
+        s.sendall(b"GET /a/things HTTP/1.1\r\nHost: door\r\nConnection: close\r\n\r\n")
+        assert s.recv(12) == b"HTTP/1.1 200"
+        return [value for _, value in s.getpeercert()["subjectAltName"]]
+
+
+def test_the_certificate_is_chosen_by_name(make_sites, authority):
+    def files(name, *names):
+        return dict(zip(("certificate", "key"), map(str, authority.issue(name, *names))))
+
+    def listener(site):
+        return {"listeners": [{"address": f"127.0.0.1:{site.port}", "tls": files("first", "DNS:first.example"),
+                               "certificates": [files("second", "DNS:second.example", "DNS:*.wide.example"),
+                                                files("third", "DNS:third.example", "DNS:a.wide.example")]}]}
+    site, = make_sites("Nantes", config=listener)
+    site.authority = authority
+    second, third = ["second.example", "*.wide.example"], ["third.example", "a.wide.example"]
+    for name, names in (("first.example", ["first.example"]), ("second.example", second), ("third.example", third),
+                        ("SECOND.example", second), ("b.wide.example", second), ("a.wide.example", second),
+                        ("nobody.example", ["first.example"]), (None, ["first.example"])):
+        assert shown(site, name) == names, name
+    files("third", "DNS:third.example", "DNS:new.example")
+    assert site.admin("/v1/reload", "POST")[0] == 200
+    assert shown(site, "new.example") == ["third.example", "new.example"]

@@ -104,7 +104,7 @@ def terminal():
 def test_one_view_of_traffic(make_sites):
     nantes, _ = make_sites("Nantes", "Paris")
     with Traffic(nantes), Traffic(nantes, Scope="{a: Paris}"):
-        done = top(nantes, "--once")
+        done = top(nantes, "--once", "--interval", "3")
     assert (done.returncode, done.stderr) == (0, "")
     view = done.stdout
     assert "\033" not in view and view.startswith("cheops ") and "  site Nantes  up " in view

@@ -158,6 +158,7 @@ static int set_up(void **state)
     certs_ca_init(&ca, "tls", "ca");
     certs_issue(&ca, "site", "DNS:localhost");
     certs_issue(&ca, "cert", "DNS:localhost");
+    certs_issue(&ca, "other", "DNS:localhost");
     certs_revoke(&ca, "crl", 0);
     certs_ca_fini(&ca);
     out_init(&o, example, sizeof example - 1);
@@ -168,9 +169,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    static const char *const files[] = {"tls/ca.pem",   "tls/site.pem", "tls/site.key",
-                                        "tls/cert.pem", "tls/key.pem",  "tls/crl.pem",
-                                        "cheops.yaml"};
+    static const char *const files[] = {"tls/ca.pem",    "tls/site.pem",  "tls/site.key",
+                                        "tls/cert.pem",  "tls/key.pem",   "tls/crl.pem",
+                                        "tls/other.pem", "tls/other.key", "cheops.yaml"};
     for (size_t i = 0; i < COUNT_OF(files); i++)
         unlink(files[i]);
     return rmdir("tls") < 0 || chdir("/") < 0 ? -1 : rmdir(*state);

@@ -75,6 +75,39 @@ static void test_names(void **state)
     check_contains(str_of(why), "does not bear the address 127.0.0.2 (");
 }
 
+/* The server shows the certificate that bears the name that it is asked for, else the first. */
+static void test_several_certificates(void **state)
+{
+    struct rt_loop *l = *state;
+    static const struct {
+        const char *asked, *shown; /* shown NULL: the name is borne */
+    } rows[] = {
+        {"service.example", NULL}, {"a.wild.example", NULL},        {"SECOND.example", NULL},
+        {"third.example", NULL},   {"x.third.example", "service."}, {"nobody.example", "service."},
+        {"127.0.0.1", NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rt_tls *server = server_context();
+        struct owner a, b;
+        char why[300];
+        rt_tls_add(server, context((struct rt_tls_config){.is_server = true,
+                                                          .certificate = pem("second"),
+                                                          .key = key("second"),
+                                                          .alpn = "http/1.1"}));
+        rt_tls_add(server, context((struct rt_tls_config){.is_server = true,
+                                                          .certificate = pem("third"),
+                                                          .key = key("third"),
+                                                          .alpn = "http/1.1"}));
+        make_tls_pair(l, server, client_context(), str_of(rows[i].asked), &a, &b);
+        shake(l, &a, &b);
+        assert_int_equal(rt_stream_connected(&a.stream), rows[i].shown ? ERR_TLS : 0);
+        snprintf(why, sizeof why, "its certificate, of %s", rows[i].shown ? rows[i].shown : "");
+        if (rows[i].shown)
+            check_contains(rt_stream_tls_error(&a.stream), why);
+        close_pair(l, &a, &b);
+    }
+}
+
 static void test_bad_name(void **state)
 {
     struct rt_loop *l = *state;
@@ -466,6 +499,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LOOP_TEST(test_echo),
         LOOP_TEST(test_names),
+        LOOP_TEST(test_several_certificates),
         LOOP_TEST(test_bad_name),
         LOOP_TEST(test_unknown_ca),
         LOOP_TEST(test_alpn),

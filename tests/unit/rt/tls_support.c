@@ -29,6 +29,8 @@ int tls_make_files(void **state)
     certs_ca_init(&tls_other_ca, dir, "other_ca");
     certs_issue(&tls_ca, "server", "DNS:service.example,DNS:*.wild.example,IP:127.0.0.1,IP:::1");
     certs_issue(&tls_ca, "nantes", "URI:http://elsewhere,URI:" SITE "nantes,DNS:nantes.example");
+    certs_issue(&tls_ca, "second", "DNS:second.example");
+    certs_issue(&tls_ca, "third", "DNS:third.example");
     certs_issue(&tls_other_ca, "stranger", "URI:" SITE "nantes");
     certs_revoke(&tls_ca, "crl", certs_issue(&tls_ca, "lost", "URI:" SITE "lost"));
     return 0;

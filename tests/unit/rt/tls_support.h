@@ -12,8 +12,9 @@
 #define SITE "cheops://site/"
 
 /* Made once for all tests: the authorities "ca" and "other_ca"; of ca "server", for
- * service.example, *.wild.example, 127.0.0.1 and ::1, the sites "nantes" and "lost", and "crl", in
- * which lost is revoked; of other_ca "stranger", who says that it is nantes. */
+ * service.example, *.wild.example, 127.0.0.1 and ::1, "second" and "third", for
+ * NAME.example, the sites "nantes" and "lost", and "crl", in which lost is revoked; of other_ca
+ * "stranger", who says that it is nantes. */
 extern struct certs_ca tls_ca, tls_other_ca;
 int tls_make_files(void **state);
 int tls_remove_files(void **state);
