@@ -261,7 +261,8 @@ def test_an_answer_that_begins_after_the_reload_lets_go_too(make_site):
 
 def test_a_body_that_still_flows_keeps_its_limit(make_site):
     """An answer that began before all of the request was here."""
-    site = make_site([lambda c: c.read_head(), send(EVENTS + b"1\r\nx\r\n"), lambda c: c.read_body(), send(b"0\r\n\r\n")])
+    site = make_site([lambda c: c.read_head(), send(EVENTS + b"1\r\nx\r\n"), lambda c: c.read_body(),
+                      send(b"0\r\n\r\n")])
     with site.client() as c:
         c.request("POST", "/a/things", "Content-Length: 100000")
         assert c.read_head().status == 200 and c.read_chunk() == b"x"

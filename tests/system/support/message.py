@@ -10,6 +10,7 @@ from .wait import DEADLINE_S
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 REQUEST_LINE = re.compile(rb"(\S+) (\S+) HTTP/1\.([01])")
+LINGER_RESETS = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: a close is a reset
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)")
 
 
@@ -210,7 +211,7 @@ def read_body(source, head, has_body=True):
 
 def reset(sock):
     """Closes a connection so that its other end sees a reset."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESETS)
     sock.close()
 
 
