@@ -19,6 +19,7 @@ static void *worker_main(void *p)
     rt_loop_run(t->loop);
     rt_loop_turn(t->loop, 0); /* what the admin API asked before the end is answered */
     proxy_worker_destroy(&t->worker);
+    rt_tls_drop_buffers();
     return NULL;
 }
 

@@ -65,5 +65,6 @@ int main(int argc, char **argv)
         return 2;
     }
     crash_start();
+    rt_tls_keep_buffers();
     return run(argv[argc - 1], check);
 }

@@ -174,6 +174,10 @@ struct rt_tls_config {
     const char *alpn;           /* "http/1.1"; NULL: none */
 };
 
+/* Keeps some buffers of OpenSSL's records for the thread that gave them back, until it drops them:
+ * for a program that begins with it, before anything else uses OpenSSL, and runs loops. */
+void rt_tls_keep_buffers(void);
+void rt_tls_drop_buffers(void);
 /* Reads the files. Servers without `ca` resume sessions by ticket; with it every connection shows
  * its certificate anew. ERR_CONFIG with what is wrong with which file; ERR_NO_MEMORY. */
 int rt_tls_create(struct rt_tls **out, const struct rt_tls_config *c, struct diag *d) MUST_USE;

@@ -236,5 +236,8 @@ int main(void)
         LOOP_TEST(test_buffered),  LOOP_TEST(test_shutdown_full),
         LOOP_TEST(test_sealed),    LOOP_TEST(test_move),
     };
-    return cmocka_run_group_tests(tests, tls_make_files, tls_remove_files);
+    rt_tls_keep_buffers(); /* as the daemon does */
+    int failed = cmocka_run_group_tests(tests, tls_make_files, tls_remove_files);
+    rt_tls_drop_buffers();
+    return failed;
 }
