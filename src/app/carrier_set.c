@@ -51,8 +51,11 @@ void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, st
     const struct app_propagate *p = &in->app->propagate;
     struct str correlation = in->app->carriers.correlation_field;
     bool with_correlation = p->correlation && correlation.p && in->ids.correlation.p;
-    if (p->scope_field)
-        put_field(o, STR("Scope"), in->scope.text);
+    if (p->scope_field) {
+        OUT(o, "Scope: ");
+        out_str(o, in->scope.text);
+        OUT(o, "\r\n");
+    }
     if (p->baggage) {
         OUT(o, "baggage: scope=");
         out_str(o, in->scope.percent);
@@ -66,9 +69,9 @@ void app_carriers_set(const struct app_carriers_in *in, struct h1_head *head, st
         OUT(o, "\r\n");
     }
     for (size_t i = 0; i < head->n_fields; i++) {
-        struct str name = h1_name(head, i), value = h1_value(head, i);
         if (h1_is_known(head->fields[i].id) || head->fields[i].drop)
             continue;
+        struct str name = h1_name(head, i), value = h1_value(head, i);
         if (with_correlation && app_field_is(name, correlation)) {
             head->fields[i].drop = true;
         } else if (value.n && sets_suffix(in, name)) {

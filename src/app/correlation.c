@@ -6,13 +6,12 @@
 #define UUID       STR("{uuid4}")
 #define UUID_BYTES 36
 
-/* The number that 8 bytes are, the first the highest. */
+/* The number that 8 bytes are, the first the highest. Not a loop: so it is one load. */
 static uint64_t load64(const unsigned char *p)
 {
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++)
-        v = v << 8 | p[i];
-    return v;
+    return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
+           (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+           (uint64_t)p[6] << 8 | (uint64_t)p[7];
 }
 
 /* 8-4-4-4-12 hexadecimal digits (RFC 9562 section 4), of any version: services take them all. */
