@@ -3,8 +3,10 @@
 #include "file_input.h"
 #include "app/classify.h"
 #include "app/error.h"
+#include "op/search.h"
 
-#define MEMORY (16u << 20)
+#define MEMORY        (16u << 20)
+#define MOST_SEARCHED 6 /* types of operation of a matrix; more take too long */
 
 /* Each rule's own path, as a request: whatever it is found to be, it is of this service. */
 static void classify_all(const struct app_service *s)
@@ -19,6 +21,26 @@ static void classify_all(const struct app_service *s)
         CHECK(!c.type || c.type->service == s);
         CHECK(c.n_variables <= APP_MAX_VARIABLES);
     }
+}
+
+/* What replication is told hangs together; and whatever is promised, nothing differs silently. */
+static void check_replication(const struct app_type *t)
+{
+    const struct app_replication *r = &t->replication;
+    const struct app_service *s = t->service;
+    struct op_finding f;
+    CHECK(r->matrix.n > 0 && (r->transfer_read == NULL) == (r->transfer_write == NULL));
+    for (size_t i = 0; i < s->n_rules; i++)
+        if (s->rules[i].type == t && s->rules[i].operation_number >= 0)
+            CHECK(app_operation_find(t, s->rules[i].operation) == s->rules[i].operation_number);
+    for (size_t i = 0; i + 1 < r->matrix.n; i++)
+        CHECK(str_eq(r->operations[i].rule->operation, r->matrix.types[i].name));
+    for (size_t i = 0; i < r->n_references; i++)
+        CHECK(r->references[i].type && r->references[i].name.p);
+    if (r->matrix.n > MOST_SEARCHED)
+        return;
+    op_search(&r->matrix, &f);
+    CHECK(f.found != OP_FOUND_SILENT);
 }
 
 static void write_error(const struct app_service *s)
@@ -51,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(app_service_find(app, s->name) == s);
         CHECK(s->index == i);
         classify_all(s);
+        for (size_t k = 0; k < s->n_types; k++)
+            check_replication(&s->types[k]);
         write_error(s);
     }
     arena_fini(&arena);
