@@ -112,6 +112,12 @@ static int join_effects(struct yaml_reader *r, const struct yaml *node, const st
         e->overwrites = e->overwrites && overwrites_by_default(rule);
     if (!is_given(first->node, STR("replaces")))
         e->replaces = e->replaces && replaces_by_default(x, rule);
+    if (e->makes && !e->replaces)
+        return yaml_error(
+            node, r->file, r->d,
+            "the operation '%.*s' at line %u makes what is missing, and this one does "
+            "not replace the whole state",
+            STR_ARG(rule->operation), first->rule->template_.line);
     return 0;
 }
 
