@@ -28,7 +28,6 @@ int op_log_actor(struct op_log *log, struct str name, uint32_t *actor)
         return ERR_LIMIT;
     struct op_actor *a = arena_new(log->arena, struct op_actor);
     a->name = arena_str(log->arena, name);
-    a->first = 1;
     list_init(&a->queue);
     if (arena_overflowed(log->arena))
         return ERR_NO_MEMORY;
@@ -37,12 +36,27 @@ int op_log_actor(struct op_log *log, struct str name, uint32_t *actor)
     return 0;
 }
 
+/* How many of what is held have the number n or a lower one. */
+static size_t held_up_to(const struct op_actor *a, uint64_t n)
+{
+    size_t low = 0, high = a->n_held;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (a->held[middle]->n <= n)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct op_operation *op_log_find(const struct op_log *log, uint32_t actor, uint64_t n)
 {
     if (actor >= log->n_actors)
         return NULL;
     const struct op_actor *a = log->actors[actor];
-    return n < a->first || n > a->count ? NULL : a->held[n - a->first];
+    size_t i = held_up_to(a, n);
+    return i > 0 && a->held[i - 1]->n == n ? a->held[i - 1] : NULL;
 }
 
 int op_compare(const struct op_log *log, const struct op_operation *a, const struct op_operation *b)
@@ -60,16 +74,13 @@ int op_compare(const struct op_log *log, const struct op_operation *a, const str
  * that what follows is in. Of what is forgotten only the last is known. */
 static void look_back(const struct op_actor *a, uint64_t n, uint64_t *clock, uint32_t *next_life)
 {
-    *clock = a->base_clock;
-    *next_life = a->base_life;
-    for (; n >= a->first; n--) {
-        const struct op_operation *op = a->held[n - a->first];
-        if (op) {
-            *clock = op->clock;
-            *next_life = op->next_life;
-            return;
-        }
-    }
+    size_t i = held_up_to(a, n);
+    *clock = n >= a->base_n ? a->base_clock : 0;
+    *next_life = n >= a->base_n ? a->base_life : 0;
+    if (i > 0 && a->held[i - 1]->clock > *clock)
+        *clock = a->held[i - 1]->clock;
+    if (i > 0 && a->held[i - 1]->next_life > *next_life)
+        *next_life = a->held[i - 1]->next_life;
 }
 
 static uint64_t seen_of(const struct op_draft *draft, uint32_t actor)
@@ -131,7 +142,7 @@ static int check_draft(const struct op_log *log, const struct op_draft *draft, u
 
 static bool make_room(struct op_log *log, struct op_actor *a)
 {
-    size_t n = (size_t)(a->count + 1 - a->first);
+    size_t n = a->n_held;
     if (n < a->room)
         return true;
     size_t room = a->room ? 2 * a->room : FIRST_ROOM;
@@ -157,6 +168,8 @@ static struct op_operation *keep(struct op_log *log, const struct op_draft *draf
         saw[i] = seen_of(draft, i);
     uint64_t clock;
     look_back(a, a->count, &clock, &op->next_life);
+    if (op->next_life < life) /* it saw the end of the one before, which may be forgotten */
+        op->next_life = life;
     if (log->matrix->types[draft->type].deletes && op->next_life < life + 1)
         op->next_life = life + 1;
     op->actor = draft->actor;
@@ -320,10 +333,9 @@ static bool meet_concurrent(struct op_log *log, struct op_operation *x, struct r
     bool must_rebuild = false;
     for (uint32_t i = 0; i < log->n_actors; i++) {
         const struct op_actor *a = log->actors[i];
-        uint64_t n = i < x->n_saw ? x->saw[i] + 1 : 1;
-        for (n = n < a->first ? a->first : n; n <= a->count; n++) {
-            struct op_operation *y = a->held[n - a->first];
-            if (y && y != x && y->life == x->life && meet(log, x, y, r))
+        for (size_t at = held_up_to(a, i < x->n_saw ? x->saw[i] : 0); at < a->n_held; at++) {
+            struct op_operation *y = a->held[at];
+            if (y != x && y->life == x->life && meet(log, x, y, r))
                 must_rebuild = true;
         }
     }
@@ -386,7 +398,7 @@ int op_log_add(struct op_log *log, const struct op_draft *draft, struct op_opera
     struct op_operation *op = keep(log, draft, life);
     if (!op)
         return no_memory(d);
-    a->held[op->n - a->first] = op;
+    a->held[a->n_held++] = op;
     a->count = op->n;
     if (take_effect(log, op))
         op_log_rebuild(log);
@@ -394,18 +406,16 @@ int op_log_add(struct op_log *log, const struct op_draft *draft, struct op_opera
     return 0;
 }
 
-/* The earliest operation that follows an actor's count, of those that the actors hold up to
+/* The earliest operation that follows the n_held of its actor, of those that the actors hold up to
  * totals[]; NULL: none is left. */
-static struct op_operation *earliest(struct op_log *log, const uint64_t *totals)
+static struct op_operation *earliest(const struct op_log *log, const size_t *totals)
 {
     struct op_operation *first = NULL;
     for (uint32_t i = 0; i < log->n_actors; i++) {
-        struct op_actor *a = log->actors[i];
-        while (a->count < totals[i] && !a->held[a->count + 1 - a->first])
-            a->count++;
-        if (a->count == totals[i])
+        const struct op_actor *a = log->actors[i];
+        if (a->n_held == totals[i])
             continue;
-        struct op_operation *op = a->held[a->count + 1 - a->first];
+        struct op_operation *op = a->held[a->n_held];
         if (!first || op_compare(log, op, first) < 0)
             first = op;
     }
@@ -418,9 +428,9 @@ static struct op_operation *last_delete(const struct op_log *log, uint32_t life)
     struct op_operation *last = NULL;
     for (uint32_t i = 0; i < log->n_actors; i++) {
         const struct op_actor *a = log->actors[i];
-        for (uint64_t n = a->first; n <= a->count; n++) {
-            struct op_operation *op = a->held[n - a->first];
-            if (op && op->life == life && log->matrix->types[op->type].deletes &&
+        for (size_t at = 0; at < a->n_held; at++) {
+            struct op_operation *op = a->held[at];
+            if (op->life == life && log->matrix->types[op->type].deletes &&
                 (!last || op_compare(log, op, last) > 0))
                 last = op;
         }
@@ -432,63 +442,111 @@ static struct op_operation *last_delete(const struct op_log *log, uint32_t life)
 static void start_over(struct op_log *log)
 {
     supersede_all(log);
+    list_init(&log->list); /* as it is: the analyzer cannot know */
     log->life = 0;
     for (uint32_t i = 0; i < log->n_actors; i++) {
         const struct op_actor *a = log->actors[i];
-        for (uint64_t n = a->first; n <= a->count; n++) {
-            struct op_operation *op = a->held[n - a->first];
-            if (!op)
-                continue;
-            op->is_superseded = true;
-            if (op->life > log->life)
-                log->life = op->life;
+        for (size_t at = 0; at < a->n_held; at++) {
+            a->held[at]->is_superseded = true;
+            if (a->held[at]->life > log->life)
+                log->life = a->held[at]->life;
         }
     }
 }
 
 /* Adds the operations of the last life again, as they could have come: a clock is above those of
- * all that was seen. */
-static void replay(struct op_log *log)
+ * all that was seen. False: a snapshot yields from now on, and what it superseded counts again.
+ * That is so only of what was loaded: every two that were added met when the second was. */
+static bool replay(struct op_log *log)
 {
-    uint64_t totals[OP_MAX_ACTORS] = {0};
+    size_t totals[OP_MAX_ACTORS] = {0};
+    bool is_settled = true;
     for (uint32_t i = 0; i < log->n_actors; i++) {
-        totals[i] = log->actors[i]->count;
-        log->actors[i]->count = log->actors[i]->first - 1;
+        totals[i] = log->actors[i]->n_held;
+        log->actors[i]->n_held = 0;
     }
-    for (struct op_operation *op; (op = earliest(log, totals));) {
-        log->actors[op->actor]->count = op->n;
-        if (op->life != log->life)
-            continue;
-        /* All that yields has done so before: every two of a life met when the second was added. */
-        bool is_unsettled = add_to_life(log, op);
-        CHECK(!is_unsettled);
+    for (struct op_operation *op; is_settled && (op = earliest(log, totals));) {
+        log->actors[op->actor]->n_held++;
+        if (op->life == log->life)
+            is_settled = !add_to_life(log, op);
     }
+    for (uint32_t i = 0; i < log->n_actors; i++)
+        log->actors[i]->n_held = totals[i];
+    return is_settled;
 }
 
 void op_log_rebuild(struct op_log *log)
 {
-    start_over(log);
-    struct op_operation *end = last_delete(log, log->life);
-    struct op_operation *front = log->life > 0 ? last_delete(log, log->life - 1) : NULL;
-    log->is_deleted = end != NULL;
-    if (end || front)
-        put_in_front(log, end ? end : front);
-    if (end)
-        log->front = NULL;
-    else
-        replay(log);
+    bool is_settled = true;
+    do {
+        start_over(log);
+        struct op_operation *end = last_delete(log, log->life);
+        struct op_operation *front = log->life > 0 ? last_delete(log, log->life - 1) : NULL;
+        log->is_deleted = end != NULL;
+        if (end || front)
+            put_in_front(log, end ? end : front);
+        if (end)
+            log->front = NULL;
+        else
+            is_settled = replay(log);
+    } while (!is_settled);
 }
 
-/* Drops what is forgotten at the beginning. */
-static void trim(struct op_actor *a)
+/* ---- what is put back ---- */
+
+void op_log_skip(struct op_log *log, uint32_t actor, uint64_t n)
 {
-    size_t n = (size_t)(a->count + 1 - a->first), gone = 0;
-    while (gone < n && !a->held[gone])
-        gone++;
-    if (gone == 0)
+    if (n > log->actors[actor]->count)
+        log->actors[actor]->count = n;
+}
+
+int op_log_load(struct op_log *log, const struct op_draft *draft, struct op_operation **out,
+                struct diag *d)
+{
+    bool is_known = draft->actor < log->n_actors && draft->type < log->matrix->n && draft->n > 0 &&
+                    draft->life != OP_LIFE_UNKNOWN;
+    struct op_actor *a = is_known ? log->actors[draft->actor] : NULL;
+    if (!a || draft->n > a->count || (a->n_held && a->held[a->n_held - 1]->n >= draft->n))
+        return diag_set(d, ERR_INVALID, "an operation that was kept has no place in its log");
+    struct op_operation *op = keep(log, draft, draft->life);
+    if (!op)
+        return no_memory(d);
+    a->held[a->n_held++] = op;
+    log->has_begun = true;
+    *out = op;
+    return 0;
+}
+
+int op_log_loaded(struct op_log *log, struct diag *d)
+{
+    for (uint32_t i = 0; i < log->n_actors; i++)
+        for (size_t at = 0; at < log->actors[i]->n_held; at++) {
+            const struct op_operation *op = log->actors[i]->held[at];
+            const struct op_draft draft = {.actor = i,
+                                           .type = op->type,
+                                           .n = op->n,
+                                           .clock = op->clock,
+                                           .life = op->life,
+                                           .saw = op->saw,
+                                           .n_saw = op->n_saw};
+            uint32_t life;
+            int rc = check_draft(log, &draft, &life, d);
+            if (rc < 0)
+                return rc == ERR_AGAIN ? ERR_INVALID : rc;
+        }
+    op_log_rebuild(log);
+    return 0;
+}
+
+/* ---- forgetting ---- */
+
+static void set_base(struct op_actor *a, const struct op_operation *op)
+{
+    if (op->n < a->base_n)
         return;
-    memmove(a->held, a->held + gone, (n - gone) * sizeof(struct op_operation *));
-    a->first += gone;
+    a->base_n = op->n;
+    a->base_clock = op->clock;
+    a->base_life = op->next_life;
 }
 
 void op_log_forget(struct op_log *log, const uint64_t *stable, uint32_t n,
@@ -496,17 +554,17 @@ void op_log_forget(struct op_log *log, const uint64_t *stable, uint32_t n,
 {
     for (uint32_t i = 0; i < log->n_actors && i < n; i++) {
         struct op_actor *a = log->actors[i];
-        for (uint64_t at = a->first; at <= stable[i] && at <= a->count; at++) {
-            struct op_operation **op = &a->held[at - a->first];
-            if (!*op || !(*op)->is_superseded)
+        size_t kept = 0;
+        for (size_t at = 0; at < a->n_held; at++) {
+            struct op_operation *op = a->held[at];
+            if (op->n > stable[i] || !op->is_superseded) {
+                a->held[kept++] = op;
                 continue;
+            }
+            set_base(a, op);
             if (on_forget)
-                on_forget(context, *op);
-            a->base_clock = (*op)->clock;
-            if ((*op)->next_life > a->base_life)
-                a->base_life = (*op)->next_life;
-            *op = NULL;
+                on_forget(context, op);
         }
-        trim(a);
+        a->n_held = kept;
     }
 }

@@ -52,13 +52,13 @@ enum op_kept { OP_KEPT_NOT, OP_KEPT, OP_KEPT_RAN };
 /* Those of one actor, by number. */
 struct op_actor {
     struct str name;
-    struct op_operation **held; /* held[i] is number first + i; NULL: forgotten */
-    uint64_t first;             /* from 1 */
+    struct op_operation **held; /* what is not forgotten, by number */
+    size_t n_held, room;        /* entries of held, and what it has memory for */
     uint64_t count;             /* the log holds, or has held, the numbers 1 to count */
-    size_t room;                /* entries that held has memory for */
-    uint32_t base_life;         /* next_life of what was forgotten before `first` */
-    uint64_t base_clock;
-    struct list queue; /* scratch of merging */
+    uint64_t base_n;            /* the last that was forgotten; 0: none, or not known */
+    uint64_t base_clock;        /* of that */
+    uint32_t base_life;         /* next_life of that */
+    struct list queue;          /* scratch of merging */
 };
 
 struct op_log {
@@ -103,6 +103,16 @@ int op_log_actor(struct op_log *log, struct str name, uint32_t *actor) MUST_USE;
  * ERR_NO_MEMORY: the arena is full; the log is as it was. */
 int op_log_add(struct op_log *log, const struct op_draft *draft, struct op_operation **out,
                struct diag *d) MUST_USE;
+
+/* Says that the numbers up to n of an actor were held; those that are not are forgotten. */
+void op_log_skip(struct op_log *log, uint32_t actor, uint64_t n);
+
+/* Puts back what a log held before it was closed: after op_log_skip, the operations of an actor by
+ * their numbers, each with its life; then op_log_loaded makes the list. In between only these are
+ * called. ERR_INVALID: they do not go together. ERR_NO_MEMORY as op_log_add. */
+int op_log_load(struct op_log *log, const struct op_draft *draft, struct op_operation **out,
+                struct diag *d) MUST_USE;
+int op_log_loaded(struct op_log *log, struct diag *d) MUST_USE;
 
 /* The operation with that number; NULL: not held. */
 struct op_operation *op_log_find(const struct op_log *log, uint32_t actor, uint64_t n);
