@@ -1,7 +1,7 @@
 # The front door. Meson and Ninja build, tools/stages runs the checks and counts them.
 PREFIX_ARGS = $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 
-.PHONY: all demo bench test test-quick test-long asan tsan fuzz lint fmt install clean
+.PHONY: all demo bench sim test test-quick test-long asan tsan fuzz lint fmt install clean
 
 all: build/build.ninja
 	@ninja -C build
@@ -28,6 +28,11 @@ test-quick:
 test-long:
 	@tools/deps
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} tools/stages build unit gates lab system differential rules apps long fuzz
+
+# Replication over virtual time: SEEDS histories from FIRST on (docs/internals/repl.md).
+sim: build/build.ninja
+	@ninja -C build tests/sim/sim
+	@build/tests/sim/sim $(or $(SEEDS),1000) $(or $(FIRST),1)
 
 # The same load through nginx, HAProxy and Cheops: docs/performance.md. QUICK=1: counts only.
 bench:
