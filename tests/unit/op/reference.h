@@ -5,7 +5,7 @@
 #include "op/log.h"
 
 #define MOST_OPERATIONS 400
-#define MOST_ACTORS     16
+#define MOST_ACTORS     5
 
 struct history {
     const struct op_matrix *matrix;
