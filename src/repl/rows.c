@@ -58,6 +58,11 @@ void repl_row_record(struct repl_resource *r)
 void repl_row_actor(struct repl_resource *r, uint32_t actor, uint64_t count)
 {
     struct out *o = &r->node->bytes;
+    list_for_each (at, &r->incoming) { /* an earlier batch has what is forgotten; it stays so */
+        const struct repl_op *op = LIST_ITEM(at, struct repl_op, place);
+        if (op->actor == actor && op->hole_to > count)
+            count = op->hole_to;
+    }
     struct repl_row *row = begin(r, REPL_ROW_ACTOR, actor, 0);
     repl_put_str(o, r->log->actors[actor]->name);
     repl_put_u64(o, count);
