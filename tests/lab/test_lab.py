@@ -75,7 +75,7 @@ def get(address, port=8081):
     connection.request("GET", "/a/things")
     body = json.loads(connection.getresponse().read())
     connection.close()
-    return body["things"][0], body["process"]
+    return body["things"][0]["id"], body["process"]
 
 
 def is_refused(address, port=8081):
