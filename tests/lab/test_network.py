@@ -162,7 +162,7 @@ def get(address):
     connection.request("GET", "/a/things")
     body = json.loads(connection.getresponse().read())
     connection.close()
-    return body["things"]
+    return [thing["id"] for thing in body["things"]]
 
 
 def what_is_there(made):
