@@ -12,6 +12,8 @@ import subprocess
 import uuid
 
 import pytest
+from conftest import start
+from openstack_site import Site
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = os.environ.get("CHEOPS_BUILD", str(TOP / "build"))
@@ -87,8 +89,12 @@ def drop(value, identifier):
 
 
 @pytest.fixture(scope="module")
-def bench(bare_nantes):
-    return Bench(bare_nantes)
+def bench(folder):
+    """A site of its own: what is done to an image shows in what Glance says of later ones
+    (OpenStack-image-store-ids), and those of other tests are compared."""
+    lab = start(folder, "effects", [(5, "Nantes")], "  []", direct=True)
+    yield Bench(Site(lab, "Nantes", folder / "effects-user"))
+    lab.down()
 
 
 DATA = ("PUT", "/file", b"data", BYTES)
