@@ -51,7 +51,9 @@ static bool parse(struct head *h, struct str target, struct str lines, struct st
     out_str(&o, more);
     OUT(&o, "\r\n");
     CHECK(!o.overflowed);
-    return h1_request_parse(&h->head, out_get(&o), h->fields, COUNT_OF(h->fields), &why) == 0;
+    /* What begins with its query gets a path before anything is read of it (http/server.c). */
+    return h1_request_parse(&h->head, out_get(&o), h->fields, COUNT_OF(h->fields), &why) == 0 &&
+           h->head.target.p[0] != '?';
 }
 
 static bool is_among(struct str name, const struct str *names, size_t n)
